@@ -1,0 +1,165 @@
+"""What every engine can do: submit a script, say what it knows of jobs, signal them.
+
+An answer is rows or `Unavailable`, never a guess: absence of a row proves nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from compose_core.job_state import JobId, JobState
+
+EngineName = Literal["slurm", "local"]
+EvidenceSource = Literal["squeue", "sacct", "scontrol", "local"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRequest:
+    """One script to submit, once."""
+
+    token: str
+    """26 characters; travels in the job's comment and as the script's `claim:` argument."""
+    script: Path
+    project_dir: Path
+    """The compose file's folder: the job's submit folder."""
+    job_name: str
+    extra_args: tuple[str, ...] = ()
+    """Further sbatch options, put before the script."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The scheduler has the job."""
+
+    job_id: JobId
+    cluster: str | None = None
+    """Set when the scheduler named a cluster (`1234;cluster`)."""
+    notice: str = ""
+    """What the program said on stderr although it succeeded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The scheduler answered no; there is no job."""
+
+    kind: Literal["permanent", "limit", "unreachable"]
+    """`permanent`: the request is wrong; `limit`: later may work; `unreachable`: no controller took the request."""
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """It is not known whether the scheduler took the job: ask for the token, never submit again."""
+
+    message: str
+
+
+SubmitAnswer = Accepted | Refused | Ambiguous
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """What one source says of one job."""
+
+    job_id: JobId
+    state: JobState
+    source: EvidenceSource
+    raw_state: str = ""
+    """The scheduler's own word."""
+    exit_code: int | None = None
+    """None while unknown; the status of the batch script."""
+    signal: int | None = None
+    reason: str = ""
+    """Why it waits or ended, in Slurm's words; empty when there is none."""
+    submitted_at: float | None = None
+    started_at: float | None = None
+    """Expected start while the job waits."""
+    ended_at: float | None = None
+    time_limit_s: int | None = None
+    node_count: int | None = None
+    nodelist: str = ""
+    user: str = ""
+    name: str = ""
+    token: str | None = None
+    """The submission token found in the comment or the submit line; None when neither carries one."""
+    array_job_id: JobId | None = None
+    array_task: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The source answered: these jobs and no others are known to it."""
+
+    rows: tuple[JobRow, ...]
+    source: EvidenceSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable:
+    """The source did not answer."""
+
+    kind: Literal["unreachable", "disabled", "missing", "error"]
+    """`disabled`: this site keeps no accounting; `missing`: the program is not installed."""
+    message: str
+    source: EvidenceSource
+
+
+Answer = Rows | Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAnswer:
+    """What became of a request to signal a job; the end itself is confirmed by observing it."""
+
+    requested: bool
+    message: str = ""
+    reachable: bool = True
+    """False: the scheduler did not answer, nothing is known to have changed."""
+
+
+@dataclass(slots=True)
+class CallCounter:
+    """How many scheduler programs were started, by name; the scheduler is shared, so calls are a cost."""
+
+    calls: dict[str, int] = field(default_factory=dict)
+
+    def count(self, program: str) -> None:
+        self.calls[program] = self.calls.get(program, 0) + 1
+
+    @property
+    def total(self) -> int:
+        return sum(self.calls.values())
+
+
+class Engine(Protocol):
+    """Slurm, or this machine."""
+
+    name: EngineName
+    counter: CallCounter
+
+    def submit(self, request: SubmitRequest) -> SubmitAnswer:
+        """Hand the script over once; never retries by itself."""
+        ...
+
+    def queue(self) -> Answer:
+        """All jobs of this user that the scheduler still remembers: one call, however many are watched."""
+        ...
+
+    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
+        """What the accounting knows of these jobs since then; one call for all.
+
+        Raises: ValueError: no id given (an empty list would mean everybody's jobs).
+        """
+        ...
+
+    def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
+        """Jobs that carry the token, according to the queue and to the accounting."""
+        ...
+
+    def cancel(self, job_id: JobId, *, token: str | None = None, force: bool = False) -> CancelAnswer:
+        """Ask for the job's end; with a token the job is checked to carry it right before (ids are reused)."""
+        ...

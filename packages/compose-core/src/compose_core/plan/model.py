@@ -1,0 +1,251 @@
+"""The Plan: what one compose file will become, as frozen data that explains itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from compose_core.errors import Problem
+
+Backend = Literal["pyxis", "enroot", "apptainer", "host"]
+Lifecycle = Literal["main", "sidecar"]
+Launch = Literal["srun", "batch"]
+Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
+
+
+@dataclass(frozen=True, slots=True)
+class Literally:
+    """Text that reaches the program byte for byte."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """Text that is known when the step starts: the value of this environment variable."""
+
+    name: str
+
+
+Text = tuple[Literally | Variable, ...]
+"""An argument or value: fixed parts and parts filled in on the node."""
+
+
+def literal(text: str) -> Text:
+    """`text` as a Text without variables."""
+    return (Literally(text),)
+
+
+def shown(text: Text) -> str:
+    """The Text as a person reads it: variables as `${NAME}`."""
+    return "".join(part.text if isinstance(part, Literally) else f"${{{part.name}}}" for part in text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One thing that the plan settled, and why."""
+
+    key: str
+    """Where: `x-slurm.time`, `services.web.image`."""
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directive:
+    """One `#SBATCH` line."""
+
+    option: str
+    """Long option without the value: `--time`."""
+    value: str | None = None
+    """None: a flag."""
+    reason: str = ""
+    raw: str | None = None
+    """The whole argument as the user wrote it in `submit_args`; option and value are then only for reading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """What the job asks of the scheduler."""
+
+    nodes: int = 1
+    ntasks: int | None = None
+    ntasks_per_node: int | None = None
+    cpus_per_task: int | None = None
+    memory_mib: int | None = None
+    """Per node; None leaves the partition's default."""
+    gpus: str | None = None
+    """As asked for: a count or a gres list; None: none."""
+    time_limit_s: int | None = None
+    """None: the partition's default or no limit."""
+
+    @property
+    def cpus_per_node(self) -> int | None:
+        """CPUs that a step on one node may use; None when the request leaves it to the site."""
+        if self.cpus_per_task is None and self.ntasks is None and self.ntasks_per_node is None:
+            return None
+        tasks = self.ntasks_per_node or (-(-self.ntasks // self.nodes) if self.ntasks else 1)
+        return (self.cpus_per_task or 1) * tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageReference:
+    """Where a service's root file system comes from."""
+
+    kind: Literal["remote", "local"]
+    reference: str
+    """`docker://redis:7`, or the absolute path of a `.sqsh`."""
+    runtime_path: str
+    """The file that the step starts from: the cached artifact, or the local image itself."""
+    prepared: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A host path that a container sees."""
+
+    source: Text
+    """Absolute."""
+    target: str
+    read_only: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentEntry:
+    """One variable of a service."""
+
+    name: str
+    value: Text
+    reason: str = ""
+    secret: bool = False
+    """Its value is never shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedDependency:
+    """What a service waits for."""
+
+    service: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedReadiness:
+    """How the supervisor tells that a service is ready."""
+
+    kind: Literal["sleep", "tcp", "log", "http"]
+    timeout_s: int = 60
+    seconds: int = 0
+    host: str = ""
+    port: int | str = 0
+    """A number, or `@{service.port.name}`."""
+    pattern: str = ""
+    url: str = ""
+    status_code: int = 200
+
+    def description(self) -> dict[str, object]:
+        """The fields that the job description carries for this kind."""
+        match self.kind:
+            case "sleep":
+                return {"type": "sleep", "seconds": self.seconds}
+            case "tcp":
+                return {"type": "tcp", "host": self.host, "port": self.port, "timeout_s": self.timeout_s}
+            case "log":
+                return {"type": "log", "pattern": self.pattern, "timeout_s": self.timeout_s}
+            case "http":
+                return {"type": "http", "url": self.url, "status_code": self.status_code, "timeout_s": self.timeout_s}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPolicy:
+    """What a failure of the service does."""
+
+    mode: Literal["fail_job", "ignore", "restart_on_failure"] = "fail_job"
+    max_restarts: int = 3
+    backoff_s: int = 5
+    window_s: int = 60
+    max_restarts_in_window: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """One service of the job: one `srun` step, or one child of the batch step."""
+
+    service: str
+    token: str
+    """File name of the service."""
+    step_name: str
+    backend: Backend
+    lifecycle: Lifecycle
+    launch: Launch
+    placement: Literal["primary_node", "distributed"]
+    nodes: int
+    ntasks: int
+    ntasks_per_node: int | None = None
+    srun_options: tuple[Text, ...] = ()
+    """Everything between `srun` and `--`; empty for launch batch."""
+    argv: tuple[Text, ...] = ()
+    """The program and its arguments, container start included where the backend needs one."""
+    command: tuple[Text, ...] = ()
+    """The user's command alone, as the service runs it; empty: the image's own."""
+    environment: tuple[EnvironmentEntry, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    image: ImageReference | None = None
+    working_dir: str | None = None
+    depends_on: tuple[PlannedDependency, ...] = ()
+    readiness: PlannedReadiness | None = None
+    policy: PlannedPolicy = field(default_factory=PlannedPolicy)
+    ports: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRules:
+    """What teardown keeps."""
+
+    collect: Literal["always", "on_success", "on_failure"]
+    export_dir: str
+    """As written; `${SLURM_JOB_ID}` is filled in at export."""
+    bundles: tuple[tuple[str, tuple[str, ...]], ...]
+    """Bundle name and its globs relative to the job folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One job, settled: the same compose file, folder and variables always give an equal Plan."""
+
+    name: str
+    compose_file: str
+    """Absolute path."""
+    project_dir: str
+    """The compose file's folder: where the job is submitted from."""
+    spec_sha256: str
+    backend: Backend
+    directives: tuple[Directive, ...]
+    allocation: Allocation
+    setup: tuple[str, ...]
+    """Shell lines of the user, verbatim."""
+    modules: tuple[str, ...] = ()
+    steps: tuple[PlannedStep, ...]
+    """In launch order: a service comes after everything it depends on."""
+    artifacts: ArtifactRules | None
+    cache_dir: str
+    runtime_root: str | None
+    """Absolute; None: `.hpc-compose` in the folder the job is submitted from."""
+    batch_log: str
+    """Slurm's output pattern: `slurm-%j.out` unless set."""
+    stop_grace_s: int = 30
+    decisions: tuple[Decision, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    def step(self, service: str) -> PlannedStep:
+        """The step of this service.
+
+        Raises: KeyError: the plan has no such service.
+        """
+        for step in self.steps:
+            if step.service == service:
+                return step
+        raise KeyError(service)
