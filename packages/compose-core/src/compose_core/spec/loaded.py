@@ -1,0 +1,51 @@
+"""A compose file that passed every check, with the way back from each value to its place in the text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from compose_core.errors import Location, Problem
+from compose_core.spec.models import ComposeSpec
+
+Origin = Literal["sweep", "sweep-example", "environment", ".env", "default"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedSpec:
+    """The spec, where it came from, and what it took from outside the file."""
+
+    spec: ComposeSpec
+    source: Path
+    """Absolute path of the compose file."""
+    sources: tuple[Path, ...]
+    """Every file that was read: the compose file, those it extends, `.env`, and every `env_file`."""
+    warnings: tuple[Problem, ...] = ()
+    variables_used: Mapping[str, Origin] = field(default_factory=dict)
+    """Where each interpolated variable came from; `sweep-example`: the first value of a sweep parameter stood in."""
+    locate: Callable[[str], Location] = field(repr=False, compare=False)
+    """The place of a key path such as `services.web.image`, or of the nearest key above it that is written."""
+
+    @property
+    def project_dir(self) -> Path:
+        """The compose file's folder, which relative paths refer to."""
+        return self.source.parent
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of what the file means: the same for two files that differ in comments, order of services or spelling."""
+        from compose_core.spec.effective import plain
+
+        text = json.dumps(plain(self.spec), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def effective(self) -> dict[str, Any]:
+        """The spec as plain data in canonical YAML shape, without what is not written, secret values as `***`."""
+        from compose_core.spec.effective import redacted_plain
+
+        return redacted_plain(self.spec)

@@ -1,0 +1,71 @@
+"""`sweep`: one spec, many trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterRange:
+    """Values drawn between two numbers."""
+
+    start: float
+    """YAML: `from`."""
+    stop: float
+    """YAML: `to`."""
+    samples: int
+    log: bool = False
+    """Even steps of the logarithm instead of the value."""
+    integer: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomMatrix:
+    """A sample of all combinations, without replacement."""
+
+    count: int
+    """YAML: `random`."""
+    seed: str | None = None
+    """None: the sweep's id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """Which figure of a trial says how good it is."""
+
+    direction: Literal["minimize", "maximize"]
+    log_pattern: str | None = None
+    group: int = 1
+    json_path: str | None = None
+    json_field: str | None = None
+    scaling_axis: str | None = None
+    """A numeric parameter along which scaling is reported."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prune:
+    """How hopeless trials are ended early."""
+
+    method: Literal["median", "asha"]
+    min_steps: int = 1
+    reduction_factor: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """The trials and how they are drawn; all values are text, as they will be interpolated."""
+
+    parameters: Mapping[str, tuple[str, ...] | ParameterRange]
+    matrix: Literal["full"] | RandomMatrix = "full"
+    replicates: int = 1
+    objective: Objective | None = None
+    throttle: int | None = None
+    """Trials that run at once."""
+    max_trials: int | None = None
+    exclude: tuple[Mapping[str, str], ...] = ()
+    """Partial assignments that are left out."""
+    trials: tuple[Mapping[str, str], ...] = ()
+    """Trials written out, instead of a matrix."""
+    prune: Prune | None = None
