@@ -1,0 +1,17 @@
+"""Since when the scheduler answers that it does not know a job."""
+
+from __future__ import annotations
+
+from compose_core.job_state import JobState
+from compose_core.records.format import Format, TokenText
+
+
+class Absence(Format):
+    """`jobs/<job-id>.absence` and `submissions/<token>/absence.json`: one command's memory for the next."""
+
+    token: TokenText
+    first_at: float
+    """The first good answer without the job."""
+    last_at: float
+    last_state: JobState | None = None
+    """What was known of the job before."""

@@ -1,0 +1,81 @@
+"""The job record: what a client has to know to follow a job later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from compose_core.records.format import Format, JobIdText, TokenText
+from compose_core.records.paths import JobPaths, ProjectPaths
+
+
+class RequestedWalltime(BaseModel):
+    """The time limit that was asked for."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    original: str
+    """As Slurm is told: `00:10:00`."""
+    seconds: int
+
+
+class Note(BaseModel):
+    """A remark that somebody left on a job."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    text: str
+    created_at: float
+
+
+class JobFacts(Format):
+    """What is known of a job before the scheduler gave it an id."""
+
+    backend: Literal["slurm", "local"]
+    """The engine."""
+    kind: str = "main"
+    submission_token: TokenText
+    run_key: str | None = None
+    name: str
+    compose_file: str
+    submit_dir: str
+    """The compose file's folder."""
+    script_path: str
+    script_sha256: str
+    spec_sha256: str
+    cache_dir: str
+    runtime_root: str
+    """Absolute; the job folder lies in it."""
+    batch_log: str
+    """Where Slurm's own output goes; before the id is known it may hold Slurm's `%` patterns."""
+    services: tuple[str, ...] = ()
+    """In launch order."""
+    artifact_export_dir: str | None = None
+    """As written; `${SLURM_JOB_ID}` is filled in at export."""
+    requested_walltime: RequestedWalltime | None = None
+    tool_version: str = ""
+    tags: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+class JobRecord(JobFacts):
+    """`jobs/<job-id>.json`."""
+
+    job_id: JobIdText
+    cluster: str | None = None
+    submitted_at: float
+    job_dir: str
+    service_logs: dict[str, str] = Field(default_factory=dict)
+    """Service name to the absolute path of its log."""
+
+    @property
+    def job_paths(self) -> JobPaths:
+        """What the job writes."""
+        return JobPaths(Path(self.job_dir))
+
+    @property
+    def project(self) -> ProjectPaths:
+        """What lies beside the compose file."""
+        return ProjectPaths(Path(self.submit_dir))

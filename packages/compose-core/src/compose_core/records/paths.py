@@ -1,0 +1,261 @@
+"""Every path that hpc-compose writes or reads, and nothing else knows them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from compose_core.job_state import JobId, parse_job_id
+from compose_core.records.our_path import OurPath
+from compose_core.records.token import parse_token
+from compose_core.units import service_token
+
+METADATA_FOLDER = ".hpc-compose"
+_BUNDLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def earlier_name(job_id: str, token: str) -> str:
+    """The name kept by an earlier job whose id was given again: `1234~01ARYZ6S`."""
+    return f"{parse_job_id(job_id)}~{parse_token(token)[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPaths:
+    """What lies beside a compose file."""
+
+    project_dir: Path
+
+    def __post_init__(self) -> None:
+        if not self.project_dir.is_absolute():
+            raise ValueError(f"{self.project_dir} is not absolute")
+
+    @property
+    def metadata_root(self) -> OurPath:
+        """`.hpc-compose`."""
+        return OurPath(self.project_dir) / METADATA_FOLDER
+
+    @property
+    def submissions(self) -> OurPath:
+        """The folder with one folder per submission."""
+        return self.metadata_root / "submissions"
+
+    @property
+    def unresolved(self) -> OurPath:
+        """The folder with one empty file per submission whose outcome is not settled: found without reading all of them."""
+        return self.metadata_root / "unresolved"
+
+    @property
+    def jobs(self) -> OurPath:
+        """The folder of job records."""
+        return self.metadata_root / "jobs"
+
+    @property
+    def run_keys(self) -> OurPath:
+        """The folder of run keys."""
+        return self.metadata_root / "run-keys"
+
+    @property
+    def latest(self) -> OurPath:
+        """A copy of the newest record of kind main."""
+        return self.metadata_root / "latest.json"
+
+    def submission(self, token: str) -> SubmissionPaths:
+        """What belongs to one submission."""
+        return SubmissionPaths(self.submissions / parse_token(token))
+
+    def unresolved_mark(self, token: str) -> OurPath:
+        """There while the submission is not settled."""
+        return self.unresolved / parse_token(token)
+
+    def job_record(self, job_id: str) -> OurPath:
+        """The record of a job."""
+        return self.jobs / f"{parse_job_id(job_id)}.json"
+
+    def earlier_job_record(self, job_id: str, token: str) -> OurPath:
+        """The record of an earlier job with the same id."""
+        return self.jobs / f"{earlier_name(job_id, token)}.json"
+
+    def absence(self, job_id: str) -> OurPath:
+        """Since when the scheduler does not know the job."""
+        return self.jobs / f"{parse_job_id(job_id)}.absence"
+
+    def run_key(self, key: str, *, after: str | None = None) -> OurPath:
+        """The token behind a run key; `after` is a token of that key whose submission came to nothing."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.run_keys / (f"{digest}~{parse_token(after)}.json" if after else f"{digest}.json")
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionPaths:
+    """What belongs to one submission."""
+
+    folder: OurPath
+
+    @property
+    def intent(self) -> OurPath:
+        """What is about to be submitted."""
+        return self.folder / "intent.json"
+
+    @property
+    def script(self) -> OurPath:
+        """The script as submitted."""
+        return self.folder / "job.sbatch"
+
+    @property
+    def outcome(self) -> OurPath:
+        """How it ended; written once."""
+        return self.folder / "outcome.json"
+
+    @property
+    def absence(self) -> OurPath:
+        """Since when the scheduler answers that it has no such job."""
+        return self.folder / "absence.json"
+
+    @property
+    def cancel_requested(self) -> OurPath:
+        """The job must end before its first service starts."""
+        return self.folder / "cancel_requested"
+
+    @property
+    def claim(self) -> OurPath:
+        """The one job that may run for this token."""
+        return self.folder / "claim"
+
+    def handover(self, attempt: int) -> OurPath:
+        """Made before the script is handed to the scheduler for the n-th time; one client can make it."""
+        return self.folder / f"submitting.{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobPaths:
+    """What a job writes into its folder."""
+
+    job_dir: Path
+
+    def __post_init__(self) -> None:
+        if not self.job_dir.is_absolute() or not self.job_dir.name:
+            raise ValueError(f"{self.job_dir} is not an absolute path")
+
+    @property
+    def folder(self) -> OurPath:
+        """The job folder."""
+        above = self.job_dir.parent
+        if above.name == METADATA_FOLDER:  # the metadata folder itself is ours too
+            return OurPath(above.parent) / METADATA_FOLDER / self.job_dir.name
+        return OurPath(above) / self.job_dir.name
+
+    @property
+    def state(self) -> OurPath:
+        """How the job is now."""
+        return self.folder / "state.json"
+
+    @property
+    def end(self) -> OurPath:
+        """The end marker."""
+        return self.folder / "end.json"
+
+    @property
+    def events(self) -> OurPath:
+        """One line per transition."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def logs(self) -> OurPath:
+        """The folder of service logs."""
+        return self.folder / "logs"
+
+    @property
+    def artifacts(self) -> OurPath:
+        """The folder with manifest and payload."""
+        return self.folder / "artifacts"
+
+    @property
+    def manifest(self) -> OurPath:
+        """What was collected."""
+        return self.artifacts / "manifest.json"
+
+    @property
+    def payload(self) -> OurPath:
+        """The collected files, at their place below the job folder."""
+        return self.artifacts / "payload"
+
+    @property
+    def metrics(self) -> OurPath:
+        """The folder of sampler files."""
+        return self.folder / "metrics"
+
+    @property
+    def nodes(self) -> OurPath:
+        """Host names of the allocation, one a line."""
+        return self.folder / "allocation" / "nodes.txt"
+
+    def log(self, service: str) -> OurPath:
+        """Raw output of a service."""
+        return self.logs / f"{service_token(service)}.log"
+
+    def log_index(self, service: str) -> OurPath:
+        """Times of a service's log."""
+        return self.logs / f"{service_token(service)}.idx.jsonl"
+
+    def exits(self, service: str) -> OurPath:
+        """One line per exit of a service."""
+        return self.folder / "service-exits" / f"{service_token(service)}.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class StatePaths:
+    """What lies in the user's state folder, `~/.local/state/hpc-compose` unless XDG_STATE_HOME says otherwise."""
+
+    state_dir: Path
+
+    @property
+    def folder(self) -> OurPath:
+        """The state folder."""
+        return OurPath(self.state_dir.parent) / self.state_dir.name
+
+    @property
+    def journal(self) -> OurPath:
+        """One line per submission, of all projects."""
+        return self.folder / "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPaths:
+    """Where exported artifacts go."""
+
+    export_dir: Path
+
+    @property
+    def folder(self) -> OurPath:
+        """The export root, where the default bundle goes: the user's folder, so a link to it is followed."""
+        return OurPath(self.export_dir)
+
+    def bundle(self, name: str) -> OurPath:
+        """The folder of a named bundle; the default one lies in the export root."""
+        return self.folder if name == "default" else self.folder / "bundles" / _bundle_name(name)
+
+    def provenance(self, name: str) -> OurPath:
+        """Where the files of a bundle come from."""
+        return self.folder / "_hpc-compose" / "bundles" / f"{_bundle_name(name)}.json"
+
+    def tarball(self, name: str) -> OurPath:
+        """The bundle as one file."""
+        return self.folder / f"{_bundle_name(name)}.tar.gz"
+
+    @property
+    def lock(self) -> OurPath:
+        """Held while an export goes on."""
+        return self.folder / ".hpc-compose-export.lock"
+
+
+def job_folder_name(job_id: JobId) -> str:
+    """The name of a job's folder below the runtime root."""
+    return str(parse_job_id(job_id))
+
+
+def _bundle_name(name: str) -> str:
+    if not _BUNDLE.fullmatch(name):
+        raise ValueError(f"{name!r} is not a bundle name of letters, digits, _ and -")
+    return name
