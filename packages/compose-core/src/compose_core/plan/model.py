@@ -97,6 +97,8 @@ class ImageReference:
     """`docker://redis:7`, or the absolute path of a `.sqsh`."""
     runtime_path: str
     """The file that the step starts from: the cached artifact, or the local image itself."""
+    through_pyxis: bool = False
+    """`srun` itself enters the container; otherwise the step's program does."""
     prepared: bool = False
     reason: str = ""
 
@@ -193,7 +195,7 @@ class PlannedStep:
     environment: tuple[EnvironmentEntry, ...] = ()
     mounts: tuple[Mount, ...] = ()
     image: ImageReference | None = None
-    working_dir: str | None = None
+    working_dir: Text | None = None
     depends_on: tuple[PlannedDependency, ...] = ()
     readiness: PlannedReadiness | None = None
     policy: PlannedPolicy = field(default_factory=PlannedPolicy)
@@ -237,6 +239,8 @@ class Plan:
     batch_log: str
     """Slurm's output pattern: `slurm-%j.out` unless set."""
     stop_grace_s: int = 30
+    umask: str | None = None
+    """Octal, for the services; None keeps 077."""
     decisions: tuple[Decision, ...] = ()
     warnings: tuple[Problem, ...] = ()
 

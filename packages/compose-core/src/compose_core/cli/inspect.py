@@ -1,0 +1,88 @@
+"""`hpcc inspect`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from compose_core.cli import options
+from compose_core.cli.output import Output
+from compose_core.cli.plan import readiness_text
+from compose_core.cli.tools import Tools
+from compose_core.errors import UsageError
+from compose_core.plan.model import Plan, PlannedStep, shown
+from compose_core.plan.report import environment_value, mount_text, plan_report
+
+
+@click.command(
+    help="Show each service in detail: command, environment, mounts, geometry. Secret values are shown as ***."
+)
+@options.compose_file
+@options.strict_env
+@options.service
+@click.option("--verbose", "-v", is_flag=True, help="Also every srun option, and the reason of each default.")
+@options.common
+def inspect(tools: Tools, file: Path, strict_env: bool, services: tuple[str, ...], verbose: bool) -> None:
+    """The plan, service by service."""
+    planned = tools.plan(file, strict_env=strict_env)
+    steps = _chosen(planned, services)
+    tools.output.warn(planned.warnings)
+    if tools.output.is_json:
+        report = plan_report(planned)
+        names = {step.service for step in steps}
+        report["services"] = [service for service in report["services"] if service["service"] in names]
+        tools.output.json({**report, "engine": tools.site.engine_name})
+        return
+    for step in steps:
+        _print(tools.output, step, verbose=verbose)
+    output = tools.output
+    output.heading("paths")
+    output.data(f"  job folder  {planned.runtime_root or planned.project_dir + '/.hpc-compose'}/<job id>")
+    output.data(f"  batch log   {planned.batch_log}")
+    output.data(f"  cache       {planned.cache_dir}")
+
+
+def _chosen(planned: Plan, services: tuple[str, ...]) -> list[PlannedStep]:
+    known = [step.service for step in planned.steps]
+    for name in services:
+        if name not in known:
+            raise UsageError(f"there is no service {name!r}", remedy=f"The file has: {', '.join(known)}.")
+    return [step for step in planned.steps if not services or step.service in services]
+
+
+def _print(output: Output, step: PlannedStep, *, verbose: bool) -> None:
+    output.heading(f"{step.service} ({step.lifecycle})")
+    _line(output, "image", step.image.reference if step.image else f"none ({step.backend})")
+    _line(output, "command", shlex.join(shown(word) for word in step.command) or "the image's own")
+    _line(
+        output,
+        "folder",
+        shown(step.working_dir) if step.working_dir else "as the image says" if step.image else "the compose file's",
+    )
+    _line(output, "runs on", f"{step.placement.replace('_', ' ')}: {step.nodes} node(s), {step.ntasks} task(s)")
+    for item in step.depends_on:
+        _line(output, "after", f"{item.service} ({item.condition})")
+    _line(output, "ready when", readiness_text(step))
+    _line(output, "on failure", step.policy.mode)
+    for mount in step.mounts:
+        _line(output, "mount", mount_text(mount) + (f"   # {mount.reason}" if verbose else ""))
+    for entry in step.environment:
+        _line(
+            output,
+            "environment",
+            f"{entry.name}={environment_value(entry)}" + (f"   # {entry.reason}" if verbose else ""),
+        )
+    if verbose:
+        for option in step.srun_options:
+            _line(output, "srun", shown(option))
+        for decision in step.decisions:
+            _line(output, "decided", f"{decision.key} = {decision.value}: {decision.reason}")
+    output.data("")
+
+
+def _line(output: Output, label: str, value: str) -> None:
+    from compose_core.terminal_text import harmless
+
+    output.data(f"  {label:<12}{harmless(value)}")

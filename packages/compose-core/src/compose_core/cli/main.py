@@ -1,0 +1,125 @@
+"""The entry of `hpcc`: finds the command, and turns errors into text and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from compose_core.cli.report_error import report_error
+from compose_core.errors import ExitCode, HpccError
+from compose_core.version import __version__
+
+COMMANDS = {
+    "validate": "Check a compose file and say everything that is wrong with it.",
+    "config": "Print the compose file as it is understood: canonical, variables filled in.",
+    "schema": "Print the JSON Schema of compose files, for editors.",
+    "plan": "Show what would be submitted, and why each default is what it is.",
+    "inspect": "Show each service in detail: command, environment, mounts, geometry.",
+    "render": "Print the batch script that `up` would submit.",
+    "up": "Submit the job and follow it until it ends.",
+    "submit": "Submit the job and return at once.",
+    "status": "Show the state of a job and of its services.",
+    "ps": "Show one line per service of a job.",
+    "logs": "Print or follow the output of the services.",
+    "cancel": "Ask for the end of a job; its records and logs stay.",
+    "artifacts": "Copy what a job collected to its export folder.",
+    "jobs": "List the tracked jobs of a folder.",
+}
+"""Each command and its line in `hpcc --help`; its code is imported only when it is called."""
+
+
+class LazyCommands(click.Group):
+    """A group that imports a command when it is called, not when `hpcc` starts."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command behind a name; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"compose_core.cli.{cmd_name}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion for a mistyped command."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="hpcc", message="%(prog)s %(version)s")
+def hpcc() -> None:
+    r"""One Compose-like file becomes one Slurm job.
+
+    \b
+    Start with:   hpcc validate      is the file right?
+                  hpcc plan          what would be submitted?
+                  hpcc up            submit and follow
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `hpcc` and exit with the status that the command deserves."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run `hpcc` and give its exit status; errors have been reported."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result: Any = hpcc.main(args=argv, prog_name="hpcc", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except HpccError as error:
+        return report_error(error, as_json=wants_json(argv))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\ninterrupted", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        return _reader_left()
+    return int(result) if isinstance(result, int) else int(ExitCode.OK)
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """The command line asks for JSON; read from the words themselves, so that errors in the other options are JSON too."""
+    return any(
+        word in ("--format=json", "--json") or (word == "--format" and argv[position + 1 : position + 2] == ["json"])
+        for position, word in enumerate(argv)
+    )
+
+
+def _reader_left() -> int:
+    """Whoever read our output has gone (`hpcc logs | head`): not an error, and Python must not complain at exit."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - os.devnull is no path of a project
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return int(ExitCode.OK)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(int(ExitCode.TERMINATED))

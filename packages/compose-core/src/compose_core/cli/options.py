@@ -1,0 +1,76 @@
+"""The options that commands share, declared once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from compose_core.cli.tools import Tools
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+compose_file = click.option(
+    "--file",
+    "-f",
+    type=click.Path(path_type=Path),
+    default=Path("compose.yaml"),
+    show_default=True,
+    help="The compose file.",
+)
+job_id = click.option("--job-id", metavar="ID", help="Another tracked job than the newest one.")
+service = click.option(
+    "--service", "services", metavar="NAME", multiple=True, help="Only this service; may be given several times."
+)
+strict_env = click.option(
+    "--strict-env", is_flag=True, help="Refuse a file in which a variable is not set and its default is used."
+)
+
+
+def common(command: Command) -> Command:
+    """The options of every command; the command gets them as one `tools` argument."""
+
+    @click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How the answer is written.",
+    )
+    @click.option("--json", "as_json", is_flag=True, hidden=True, help="The same as --format json.")
+    @click.option(
+        "--engine",
+        type=click.Choice(["auto", "slurm", "local"]),
+        default="auto",
+        show_default=True,
+        envvar="HPC_COMPOSE_USE_ENGINE",
+        help="Where jobs run; auto takes Slurm where there is an sbatch.",
+    )
+    @click.option("--quiet", "-q", is_flag=True, help="Say nothing but the answer.")
+    @click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="Colours; auto means on a terminal.",
+    )
+    @functools.wraps(command)
+    def with_tools(
+        *args: Any, output_format: str, as_json: bool, engine: str, quiet: bool, color: str, **kwargs: Any
+    ) -> Any:
+        click.get_current_context().color = {"auto": _no_color(), "always": True, "never": False}[color]
+        tools = Tools.of(output_format="json" if as_json else output_format, engine=engine, quiet=quiet)
+        return command(*args, tools=tools, **kwargs)
+
+    return with_tools  # type: ignore[return-value]
+
+
+def _no_color() -> bool | None:
+    """False where NO_COLOR is set (https://no-color.org), else None: look at the terminal."""
+    import os
+
+    return False if os.environ.get("NO_COLOR") else None

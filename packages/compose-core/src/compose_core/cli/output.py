@@ -1,0 +1,118 @@
+"""Where a command's answer goes: data to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from compose_core.cli.report_error import echo_problem
+from compose_core.errors import EnvironmentProblem, Problem
+from compose_core.terminal_text import harmless
+
+Format = Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """The two streams of one command, in the form that the user asked for."""
+
+    format: Format = "text"
+    quiet: bool = False
+
+    @property
+    def is_json(self) -> bool:
+        """The answer is one JSON object."""
+        return self.format == "json"
+
+    def data(self, text: str, *, newline: bool = True) -> None:
+        """The command's answer, as text."""
+        click.echo(text, nl=newline)
+
+    def json(self, report: Mapping[str, Any]) -> None:
+        """The command's answer, as JSON."""
+        click.echo(json.dumps(report, indent=2, default=str))
+
+    def talk(self, text: str) -> None:
+        """What a person may like to know meanwhile; silent with --quiet."""
+        if not self.quiet:
+            click.echo(harmless(text), err=True)
+
+    def warn(self, problems: Sequence[Problem]) -> None:
+        """Findings that do not stop the command; silent with --quiet, and in JSON they are part of the report."""
+        if not self.quiet and not self.is_json:
+            for problem in problems:
+                echo_problem(problem)
+
+    def heading(self, text: str) -> None:
+        """A title above a part of a text answer."""
+        click.echo(click.style(harmless(text), bold=True))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Aligned columns; on a terminal they are cut to its width, elsewhere never."""
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="ellipsis", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(harmless(cell), style=_style(cell)) for cell in row))
+        width = None if sys.stdout.isatty() else _width(columns, rows)
+        context = click.get_current_context(silent=True)
+        colour = context.color if context else None
+        Console(width=width, force_terminal=colour, no_color=colour is False, highlight=False, soft_wrap=False).print(
+            table
+        )
+
+
+def write_private(path: Path, text: str) -> None:
+    """A file that the user named, readable by nobody else.
+
+    Raises: EnvironmentProblem: it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor, not a path
+            file.write(text)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{path} cannot be written: {error.strerror}", remedy="Name a file in a folder that exists and is yours."
+        ) from error
+
+
+_STYLES = {
+    "COMPLETED": "green",
+    "RUNNING": "cyan",
+    "ready": "green",
+    "running": "cyan",
+    "exited": "green",
+    "failed": "red",
+    "FAILED": "red",
+    "TIMEOUT": "red",
+    "OUT_OF_MEMORY": "red",
+    "NODE_FAIL": "red",
+    "LOST": "red",
+    "CANCELLED": "yellow",
+    "PENDING": "yellow",
+    "UNREACHABLE": "yellow",
+}
+
+
+def _style(cell: str) -> str:
+    return _STYLES.get(cell, "")
+
+
+def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Wide enough that nothing is cut where no person looks."""
+    widths = [
+        max([len(column), *(len(harmless(row[position])) for row in rows)]) for position, column in enumerate(columns)
+    ]
+    return sum(widths) + 2 * len(widths) + 2

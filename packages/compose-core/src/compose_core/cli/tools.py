@@ -1,0 +1,67 @@
+"""What a command works with: the output, the site, and the way from a compose file to a plan."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from compose_core.cli.output import Format, Output
+
+if TYPE_CHECKING:
+    from compose_core.cluster.site import Site
+    from compose_core.plan import Plan
+    from compose_core.spec import LoadedSpec
+
+EngineChoice = Literal["auto", "slurm", "local"]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Built once per command; what is expensive is built when it is first used."""
+
+    output: Output
+    engine_choice: EngineChoice
+
+    @classmethod
+    def of(cls, *, output_format: str, engine: str, quiet: bool) -> Tools:
+        """The tools that the common options ask for."""
+        return cls(
+            output=Output(format=cast("Format", output_format), quiet=quiet),
+            engine_choice=cast("EngineChoice", engine),
+        )
+
+    @cached_property
+    def site(self) -> Site:
+        """This machine, its user, and the engine that runs jobs here."""
+        from compose_core.cluster.site import Site
+
+        return Site.detect(engine=self.engine_choice, environment=os.environ)
+
+    def load(self, file: Path, *, strict_env: bool = False) -> LoadedSpec:
+        """The checked compose file, with the variables of this process.
+
+        Raises: SpecError: the file is wrong.
+        """
+        from compose_core.spec import load_spec
+
+        return load_spec(file, variables=os.environ, strict_env=strict_env)
+
+    def plan(self, file: Path, *, strict_env: bool = False) -> Plan:
+        """The plan of the compose file at this site.
+
+        Raises: SpecError: the file is wrong, or asks for what cannot run here.
+        """
+        return self.plan_of(self.load(file, strict_env=strict_env))
+
+    def plan_of(self, loaded: LoadedSpec) -> Plan:
+        """The plan of a loaded file at this site."""
+        from compose_core.plan import PlanContext, build_plan
+
+        site = self.site
+        return build_plan(
+            loaded,
+            PlanContext(engine=site.engine_name, home=str(site.home), container_backends=site.container_backends),
+        )

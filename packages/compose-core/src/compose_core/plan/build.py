@@ -1,0 +1,105 @@
+"""ComposeSpec → Plan: every default settled, nothing started, nothing read."""
+
+from __future__ import annotations
+
+import posixpath
+
+from compose_core.errors import HpccError, raise_if_errors
+from compose_core.plan.context import PlanContext
+from compose_core.plan.directives import job_directives, job_name
+from compose_core.plan.geometry import allocation_of
+from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
+from compose_core.plan.order import launch_order
+from compose_core.plan.refusals import plan_problems
+from compose_core.plan.step import planned_step
+from compose_core.plan.text import JOB_MOUNT
+from compose_core.spec import LoadedSpec
+from compose_core.spec.models import Artifacts, ComposeSpec
+
+DEFAULT_BATCH_LOG = "slurm-%j.out"
+
+
+def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
+    """The plan of a compose file at a site; equal inputs give equal plans.
+
+    Raises: SpecError: the file asks for something that this release or this site cannot do, all findings at once.
+    """
+    spec = loaded.spec
+    project_dir = str(loaded.project_dir)
+    warnings = raise_if_errors((*loaded.warnings, *plan_problems(loaded, context)))
+    backend, backend_reason = runtime_backend(spec, context)
+    allocation = allocation_of(spec.x_slurm)
+    name, name_reason = job_name(spec, project_dir)
+    cache_dir, cache_reason = _cache_dir(spec, project_dir, context.home)
+    order = launch_order({service: tuple(item.depends_on) for service, item in spec.services.items()})
+    return Plan(
+        name=name,
+        compose_file=str(loaded.source),
+        project_dir=project_dir,
+        spec_sha256=loaded.sha256,
+        backend=backend,
+        directives=job_directives(spec, name=name, name_reason=name_reason),
+        allocation=allocation,
+        setup=spec.x_slurm.setup,
+        modules=spec.x_slurm.modules,
+        steps=tuple(
+            planned_step(service, spec, allocation, backend=backend, project_dir=project_dir, home=context.home)
+            for service in order
+        ),
+        artifacts=_artifact_rules(spec.x_slurm.artifacts),
+        cache_dir=cache_dir,
+        runtime_root=_absolute(spec.x_slurm.runtime_root, project_dir, context.home),
+        batch_log=spec.x_slurm.output or DEFAULT_BATCH_LOG,
+        stop_grace_s=spec.x_slurm.stop_grace_seconds,
+        umask=spec.x_slurm.umask,
+        decisions=(
+            Decision(key="name", value=name, reason=name_reason),
+            Decision(key="runtime.backend", value=backend, reason=backend_reason),
+            Decision(key="x-slurm.cache_dir", value=cache_dir, reason=cache_reason),
+            Decision(
+                key="services", value=", ".join(order), reason="dependencies first, else in the order of the file"
+            ),
+        ),
+        warnings=warnings,
+    )
+
+
+def runtime_backend(spec: ComposeSpec, context: PlanContext) -> tuple[Backend, str]:
+    """The backend of every service, and why it is that one."""
+    if spec.runtime.backend is not None:
+        return spec.runtime.backend, "as written"
+    if all(service.image is None for service in spec.services.values()):
+        return "host", "no service names an image"
+    if not context.container_backends:
+        raise HpccError("no container backend")
+    return context.container_backends[0], f"the first that the {context.engine} engine has here"
+
+
+def _cache_dir(spec: ComposeSpec, project_dir: str, home: str) -> tuple[str, str]:
+    chosen = _absolute(spec.x_slurm.cache_dir, project_dir, home)
+    if chosen is not None:
+        return chosen, "x-slurm.cache_dir"
+    return posixpath.join(home, ".cache", "hpc-compose"), "the default: set x-slurm.cache_dir to a shared folder"
+
+
+def _absolute(path: str | None, project_dir: str, home: str) -> str | None:
+    if path is None:
+        return None
+    expanded = home + path[1:] if path == "~" or path.startswith("~/") else path
+    return posixpath.normpath(posixpath.join(project_dir, expanded))
+
+
+def _artifact_rules(artifacts: Artifacts | None) -> ArtifactRules | None:
+    if artifacts is None:
+        return None
+    bundles = {"default": artifacts.paths} if artifacts.paths else {}
+    bundles |= dict(artifacts.bundles)
+    return ArtifactRules(
+        collect=artifacts.collect,
+        export_dir=artifacts.export_dir,
+        bundles=tuple((name, tuple(_below_job(path) for path in paths)) for name, paths in bundles.items()),
+    )
+
+
+def _below_job(path: str) -> str:
+    return posixpath.normpath(path).removeprefix(JOB_MOUNT).lstrip("/") or "**"

@@ -1,0 +1,83 @@
+"""The `#SBATCH` lines of a job, in a fixed order.
+
+Source: sbatch(1) of Slurm 22.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from compose_core.plan.model import Directive
+from compose_core.spec.models import ComposeSpec, JobSlurm
+
+
+class _Option(NamedTuple):
+    option: str
+    value: Callable[[JobSlurm], object]
+    """None leaves the line out, True makes it a flag."""
+
+
+_OPTIONS = (
+    _Option("--partition", lambda slurm: slurm.partition),
+    _Option("--account", lambda slurm: slurm.account),
+    _Option("--qos", lambda slurm: slurm.qos),
+    _Option("--reservation", lambda slurm: slurm.reservation),
+    _Option("--licenses", lambda slurm: slurm.licenses),
+    _Option("--time", lambda slurm: slurm.time),
+    _Option("--nodes", lambda slurm: slurm.nodes or 1),
+    _Option("--ntasks", lambda slurm: slurm.ntasks),
+    _Option("--ntasks-per-node", lambda slurm: slurm.ntasks_per_node),
+    _Option("--cpus-per-task", lambda slurm: slurm.cpus_per_task),
+    _Option("--mem", lambda slurm: slurm.mem),
+    _Option("--gres", lambda slurm: slurm.gres),
+    _Option("--gpus", lambda slurm: slurm.gpus if slurm.gres is None else None),
+    _Option("--gpus-per-node", lambda slurm: slurm.gpus_per_node),
+    _Option("--gpus-per-task", lambda slurm: slurm.gpus_per_task),
+    _Option("--cpus-per-gpu", lambda slurm: slurm.cpus_per_gpu),
+    _Option("--mem-per-gpu", lambda slurm: slurm.mem_per_gpu),
+    _Option("--constraint", lambda slurm: slurm.constraint),
+    _Option("--output", lambda slurm: slurm.output),
+    _Option("--error", lambda slurm: slurm.error),
+    _Option("--chdir", lambda slurm: slurm.chdir),
+    _Option("--export", lambda slurm: slurm.export),
+)
+_NODE_DEFAULT = "one node unless x-slurm.nodes says otherwise"
+
+
+def job_name(spec: ComposeSpec, project_dir: str) -> tuple[str, str]:
+    """The job's name and why it is that."""
+    if spec.x_slurm.job_name is not None:
+        return spec.x_slurm.job_name, "x-slurm.job_name"
+    if spec.name is not None:
+        return spec.name, "the file's name:"
+    folder = project_dir.rstrip("/").rsplit("/", 1)[-1]
+    return _printable(folder) or "hpc-compose", "the folder of the compose file"
+
+
+def job_directives(spec: ComposeSpec, *, name: str, name_reason: str) -> tuple[Directive, ...]:
+    """All directives; the user's `submit_args` come last, word for word."""
+    slurm = spec.x_slurm
+    lines = [Directive(option="--job-name", value=name, reason=name_reason)]
+    for option in _OPTIONS:
+        value = option.value(slurm)
+        if value is None or value is False:
+            continue
+        reason = _NODE_DEFAULT if option.option == "--nodes" and slurm.nodes is None else "as written"
+        lines.append(Directive(option=option.option, value=None if value is True else str(value), reason=reason))
+    lines.extend(_requeue(slurm))
+    lines.extend(
+        Directive(option=argument.split("=", 1)[0].split(" ", 1)[0], raw=argument, reason="submit_args")
+        for argument in slurm.submit_args
+    )
+    return tuple(lines)
+
+
+def _requeue(slurm: JobSlurm) -> list[Directive]:
+    if slurm.requeue is None:
+        return []
+    return [Directive(option="--requeue" if slurm.requeue else "--no-requeue", reason="as written")]
+
+
+def _printable(name: str) -> str:
+    return "".join(character if character.isprintable() else "_" for character in name)

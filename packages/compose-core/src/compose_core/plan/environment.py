@@ -1,0 +1,42 @@
+"""The variables that a service starts with, beside those that the supervisor adds."""
+
+from __future__ import annotations
+
+from compose_core.plan.model import Backend, EnvironmentEntry, Text, literal
+from compose_core.plan.text import JOB_MOUNT, service_text
+from compose_core.spec.models import Service
+from compose_core.spec.redaction import is_secret_name
+
+
+def service_environment(service: Service, backend: Backend, *, cpus: Text | None) -> tuple[EnvironmentEntry, ...]:
+    """The service's own variables in the order of the file, then those that its backend and CPUs call for."""
+    own = tuple(
+        EnvironmentEntry(
+            name=name, value=service_text(value, backend), reason="environment", secret=is_secret_name(name)
+        )
+        for name, value in service.environment.items()
+    )
+    given = {entry.name for entry in own}
+    return own + tuple(entry for entry in _added(backend, cpus) if entry.name not in given)
+
+
+def _added(backend: Backend, cpus: Text | None) -> list[EnvironmentEntry]:
+    entries = []
+    if backend != "host":
+        entries.append(
+            EnvironmentEntry(
+                name="HPC_COMPOSE_JOB_DIR", value=literal(JOB_MOUNT), reason="where the job folder is mounted"
+            )
+        )
+    if backend in ("pyxis", "enroot"):
+        entries.append(
+            EnvironmentEntry(
+                name="ENROOT_LOGIN_SHELL", value=literal("n"), reason="a login shell would replace the image's PATH"
+            )
+        )
+    if cpus is not None:
+        reason = "the CPUs of one task"
+        entries += [
+            EnvironmentEntry(name=name, value=cpus, reason=reason) for name in ("SRUN_CPUS_PER_TASK", "OMP_NUM_THREADS")
+        ]
+    return entries

@@ -1,0 +1,36 @@
+"""What a container sees of the host."""
+
+from __future__ import annotations
+
+import posixpath
+
+from compose_core.plan.model import Literally, Mount, Text, Variable, literal
+from compose_core.plan.text import JOB_MOUNT
+from compose_core.spec.models import Service
+
+
+def service_mounts(service: Service, *, project_dir: str, home: str) -> tuple[Mount, ...]:
+    """The job folder, then the service's volumes with absolute host paths."""
+    job = Mount(
+        source=(Variable("HPC_COMPOSE_JOB_ROOT"),), target=JOB_MOUNT, reason="the job folder, in every container"
+    )
+    return (
+        job,
+        *(
+            _volume_mount(volume.source, volume.target, volume.read_only, project_dir, home)
+            for volume in service.volumes
+        ),
+    )
+
+
+def mount_flags(mount: Mount) -> Text:
+    """`source:target[:ro]`, the form that Pyxis, Enroot and Apptainer share."""
+    flags = ":ro" if mount.read_only else ""
+    return (*mount.source, Literally(f":{mount.target}{flags}"))
+
+
+def _volume_mount(source: str, target: str, read_only: bool, project_dir: str, home: str) -> Mount:
+    path = home + source[1:] if source == "~" or source.startswith("~/") else source
+    absolute = posixpath.normpath(posixpath.join(project_dir, path))
+    reason = "volumes" if posixpath.isabs(path) else "volumes, relative to the compose file's folder"
+    return Mount(source=literal(absolute), target=target, read_only=read_only, reason=reason)

@@ -1,0 +1,139 @@
+"""What a valid file may ask for that cannot run here, and what deserves a warning before it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from compose_core.errors import Problem
+from compose_core.plan.context import PlanContext
+from compose_core.plan.text import JOB_MOUNT
+from compose_core.spec import LoadedSpec
+from compose_core.spec.executable import not_executed_yet
+from compose_core.spec.models import ShellCommand
+from compose_core.spec.redaction import is_secret_name
+
+
+def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ...]:
+    """Every finding at once, with its place in the file."""
+    found = list(not_executed_yet(loaded))
+    for site_check in (_no_container_backend, _local_engine_limits, _image_needs):
+        found.extend(site_check(loaded, context))
+    for file_check in (_mount_syntax, _host_notes, _secret_values):
+        found.extend(file_check(loaded))
+    return tuple(found)
+
+
+def _uses_host(loaded: LoadedSpec) -> bool:
+    return loaded.spec.runtime.backend == "host"
+
+
+def _backend(loaded: LoadedSpec, context: PlanContext) -> str:
+    return loaded.spec.runtime.backend or (context.container_backends[0] if context.container_backends else "")
+
+
+def _images(loaded: LoadedSpec) -> list[tuple[str, str]]:
+    return [(name, service.image) for name, service in loaded.spec.services.items() if service.image is not None]
+
+
+def _no_container_backend(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    backend = loaded.spec.runtime.backend
+    missing = (
+        not context.container_backends if backend is None else backend not in (*context.container_backends, "host")
+    )
+    if context.engine != "local" or not missing:
+        return
+    for name, image in _images(loaded):
+        what = "neither enroot nor apptainer is" if backend is None else f"{backend} is not"
+        yield Problem(
+            code="no-container-backend",
+            message=f"service {name!r} runs in the image {image!r}, but {what} installed for the local engine",
+            where=loaded.locate(f"services.{name}.image"),
+            remedy="Install enroot or apptainer, or run the commands of this machine with `runtime: {backend: host}`.",
+        )
+
+
+def _local_engine_limits(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    if context.engine == "local" and (loaded.spec.x_slurm.nodes or 1) > 1:
+        yield Problem(
+            code="local-engine-nodes",
+            message=f"x-slurm.nodes is {loaded.spec.x_slurm.nodes}, but the local engine is one node",
+            where=loaded.locate("x-slurm.nodes"),
+            remedy="Submit it on a Slurm cluster, or set x-slurm.nodes to 1 to try it here.",
+        )
+
+
+def _image_needs(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    """What needs an image made ready before the job: not executed by this release."""
+    if _uses_host(loaded):
+        return
+    for name, image in _images(loaded):
+        service = loaded.spec.services[name]
+        where = loaded.locate(f"services.{name}.image")
+        if service.command is None and service.entrypoint is None and service.script is None:
+            yield Problem(
+                code="not-executed-yet",
+                message=f"service {name!r} has no command, and the image's own command is not executed yet",
+                where=where,
+                remedy="Write the command that the image would run as `command:`.",
+            )
+        remote = not image.endswith((".sqsh", ".squashfs", ".sif"))
+        if remote and _backend(loaded, context) == "enroot":
+            yield Problem(
+                code="not-executed-yet",
+                message=f"service {name!r}: importing {image!r} for the enroot backend is not executed yet",
+                where=where,
+                remedy="Import it once with `enroot import -o IMAGE.sqsh` and name that file as the image.",
+            )
+
+
+def _mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:
+    if _uses_host(loaded):
+        return
+    for name, service in loaded.spec.services.items():
+        for position, volume in enumerate(service.volumes):
+            source = str(PurePosixPath(loaded.project_dir) / volume.source)
+            if set(":,") & set(source + volume.target):
+                yield Problem(
+                    code="mount-syntax",
+                    message=f"the mount {source!r} holds `:` or `,`, which separate mounts and cannot be escaped",
+                    where=loaded.locate(f"services.{name}.volumes[{position}]"),
+                    remedy="Rename the folder, or mount one above it.",
+                )
+
+
+def _host_notes(loaded: LoadedSpec) -> Iterator[Problem]:
+    """On the host there is no container, so an image is unused and `/hpc-compose/job` in shell text does not exist."""
+    if not _uses_host(loaded):
+        return
+    for name, service in loaded.spec.services.items():
+        if service.image is not None:
+            yield Problem(
+                code="image-not-used",
+                message=f"service {name!r} names an image, but the host backend runs the commands of the node",
+                where=loaded.locate(f"services.{name}.image"),
+                severity="warning",
+            )
+        text = service.command.text if isinstance(service.command, ShellCommand) else service.script or ""
+        if JOB_MOUNT in text:
+            key = "script" if service.script is not None else "command"
+            yield Problem(
+                code="job-folder-in-shell-text",
+                message=f"service {name!r} names {JOB_MOUNT} in shell text, which is not changed on the host backend",
+                where=loaded.locate(f"services.{name}.{key}"),
+                remedy='Write "$HPC_COMPOSE_JOB_DIR" there; it is right on every backend.',
+                severity="warning",
+            )
+
+
+def _secret_values(loaded: LoadedSpec) -> Iterator[Problem]:
+    for name, service in loaded.spec.services.items():
+        for variable, value in service.environment.items():
+            if value and is_secret_name(variable):
+                yield Problem(
+                    code="secret-in-script",
+                    message=f"the value of {variable} looks secret and would stand in the job script",
+                    where=loaded.locate(f"services.{name}.environment.{variable}"),
+                    remedy="Let the command read it from a file that only you can read.",
+                    severity="warning",
+                )

@@ -1,0 +1,125 @@
+"""How a service's command is started: srun's options, and the program that enters the container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compose_core.plan.geometry import StepGeometry
+from compose_core.plan.model import Backend, EnvironmentEntry, ImageReference, Literally, Mount, Text, Variable, literal
+from compose_core.plan.mounts import mount_flags
+from compose_core.spec.models import ServiceSlurm
+
+STEP_NAME_PREFIX = "hpc-compose:"
+
+
+def srun_options(
+    token: str,
+    slurm: ServiceSlurm,
+    geometry: StepGeometry,
+    *,
+    multi_node: bool,
+    container: Sequence[Text],
+) -> tuple[Text, ...]:
+    """Everything between `srun` and the command.
+
+    Steps overlap, or each would take the memory of the whole job and the next one would wait; `--export=ALL` because a job
+    submitted with `--export=NONE` would start its steps without PATH.  Source: srun(1) of Slurm 22.05.
+    """
+    options: list[Text] = [
+        literal("--overlap"),
+        literal("--export=ALL"),
+        literal(f"--job-name={STEP_NAME_PREFIX}{token}"),
+        literal(f"--nodes={geometry.nodes}"),
+        literal(f"--ntasks={geometry.ntasks}"),
+    ]
+    if geometry.ntasks_per_node is not None:
+        options.append(literal(f"--ntasks-per-node={geometry.ntasks_per_node}"))
+    if geometry.ntasks > 1:
+        options.append(literal("--kill-on-bad-exit=1"))
+    if geometry.cpus_per_task is not None:
+        options.append((Literally("--cpus-per-task="), *geometry.cpus_per_task))
+    options.extend(literal(f"{option}={value}") for option, value in _requests(slurm))
+    if multi_node and geometry.placement == "primary_node":
+        options.append((Literally("--nodelist="), Variable("HPC_COMPOSE_PRIMARY_NODE")))
+    options.extend(container)
+    options.extend(literal(argument) for argument in slurm.extra_srun_args)
+    return tuple(options)
+
+
+def pyxis_options(
+    image: ImageReference, mounts: Sequence[Mount], environment: Sequence[EnvironmentEntry], working_dir: str | None
+) -> tuple[Text, ...]:
+    """Pyxis' part of the srun options.
+
+    Variables that must win over the image's are named in `--container-env`; the root file system is writable, as in Compose.
+    Source: srun(1) with Pyxis 0.24.
+    """
+    options: list[Text] = [literal(f"--container-image={image.runtime_path}"), literal("--container-writable")]
+    joined: list[Literally | Variable] = [Literally("--container-mounts=")]
+    for position, mount in enumerate(mounts):
+        joined += [Literally("," if position else ""), *mount_flags(mount)]
+    options.append(tuple(joined))
+    options.append(literal("--container-env=" + ",".join(entry.name for entry in environment)))
+    if working_dir is not None:
+        options.append(literal(f"--container-workdir={working_dir}"))
+    return tuple(options)
+
+
+def container_argv(
+    backend: Backend,
+    image: ImageReference | None,
+    command: Sequence[Text],
+    *,
+    mounts: Sequence[Mount],
+    environment: Sequence[EnvironmentEntry],
+    working_dir: str | None,
+) -> tuple[Text, ...]:
+    """The program that runs as the step's task: the command itself, or the one that enters the container with it."""
+    if image is None or backend in ("host", "pyxis"):
+        return tuple(command)
+    if backend == "enroot":
+        return (*_enroot_start(image, mounts, environment), *_in_folder(working_dir, command))
+    return (*_apptainer_exec(image, mounts, working_dir), *command)
+
+
+def _enroot_start(
+    image: ImageReference, mounts: Sequence[Mount], environment: Sequence[EnvironmentEntry]
+) -> tuple[Text, ...]:
+    """Source: enroot start(1)."""
+    words: list[Text] = [literal("enroot"), literal("start"), literal("--rw")]
+    for mount in mounts:
+        words += [literal("--mount"), mount_flags(mount)]
+    for entry in environment:
+        words += [literal("--env"), literal(entry.name)]
+    return (*words, literal(image.runtime_path))
+
+
+def _apptainer_exec(image: ImageReference, mounts: Sequence[Mount], working_dir: str | None) -> tuple[Text, ...]:
+    """Source: apptainer exec(1)."""
+    words: list[Text] = [literal("apptainer"), literal("exec"), literal("--writable-tmpfs")]
+    for mount in mounts:
+        words += [literal("--bind"), mount_flags(mount)]
+    if working_dir is not None:
+        words += [literal("--pwd"), literal(working_dir)]
+    return (*words, literal(image.runtime_path))
+
+
+def _in_folder(working_dir: str | None, command: Sequence[Text]) -> tuple[Text, ...]:
+    """Enroot has no option for the working directory, so a shell changes into it first."""
+    if working_dir is None:
+        return tuple(command)
+    return (*map(literal, ("/bin/sh", "-c", 'cd -- "$0" && exec "$@"', working_dir)), *command)
+
+
+def _requests(slurm: ServiceSlurm) -> list[tuple[str, object]]:
+    """What the step asks for by itself; a gres list wins over a GPU count."""
+    wanted = (
+        ("--gres", slurm.gres),
+        ("--gpus", slurm.gpus if slurm.gres is None else None),
+        ("--gpus-per-node", slurm.gpus_per_node),
+        ("--gpus-per-task", slurm.gpus_per_task),
+        ("--cpus-per-gpu", slurm.cpus_per_gpu),
+        ("--mem-per-gpu", slurm.mem_per_gpu),
+        ("--time", slurm.time_limit),
+    )
+    return [(option, value) for option, value in wanted if value is not None]

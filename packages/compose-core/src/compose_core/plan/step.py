@@ -1,0 +1,148 @@
+"""One service of the spec → one PlannedStep."""
+
+from __future__ import annotations
+
+from compose_core.plan.command import command_argv
+from compose_core.plan.environment import service_environment
+from compose_core.plan.geometry import StepGeometry, step_geometry
+from compose_core.plan.images import image_reference
+from compose_core.plan.model import (
+    Allocation,
+    Backend,
+    Decision,
+    EnvironmentEntry,
+    ImageReference,
+    Mount,
+    PlannedDependency,
+    PlannedPolicy,
+    PlannedReadiness,
+    PlannedStep,
+    Text,
+)
+from compose_core.plan.mounts import service_mounts
+from compose_core.plan.runtime import STEP_NAME_PREFIX, container_argv, pyxis_options, srun_options
+from compose_core.plan.text import service_text
+from compose_core.spec.models import (
+    ComposeSpec,
+    HttpReadiness,
+    LogReadiness,
+    Readiness,
+    Service,
+    SleepReadiness,
+    TcpReadiness,
+)
+from compose_core.units import service_token
+
+
+def planned_step(
+    name: str, spec: ComposeSpec, allocation: Allocation, *, backend: Backend, project_dir: str, home: str
+) -> PlannedStep:
+    """Everything that starting this service needs, with the reason of each default."""
+    service = spec.services[name]
+    token = service_token(name)
+    geometry = step_geometry(name, spec, allocation)
+    image = _image(service, backend, project_dir)
+    mounts = service_mounts(service, project_dir=project_dir, home=home) if backend != "host" else ()
+    environment = service_environment(service, backend, cpus=geometry.cpus_per_task if geometry.owns_cpus else None)
+    command = command_argv(service, backend)
+    batch = service.x_slurm.launch == "batch"
+    return PlannedStep(
+        service=name,
+        token=token,
+        step_name=f"{STEP_NAME_PREFIX}{token}",
+        backend=backend,
+        lifecycle=service.x_slurm.lifecycle,
+        launch=service.x_slurm.launch,
+        placement=geometry.placement,
+        nodes=geometry.nodes,
+        ntasks=geometry.ntasks,
+        ntasks_per_node=geometry.ntasks_per_node,
+        srun_options=() if batch else _srun_options(service, token, geometry, allocation, image, mounts, environment),
+        argv=container_argv(
+            backend, image, command, mounts=mounts, environment=environment, working_dir=service.working_dir
+        ),
+        command=command,
+        environment=environment,
+        mounts=mounts,
+        image=image,
+        working_dir=_working_dir(service, backend, project_dir),
+        depends_on=tuple(
+            PlannedDependency(service=other, condition=item.condition) for other, item in service.depends_on.items()
+        ),
+        readiness=_readiness(service.readiness),
+        policy=_policy(service),
+        ports=service.x_slurm.ports,
+        decisions=(*geometry.decisions, *_decisions(name, service, image)),
+    )
+
+
+def _srun_options(
+    service: Service,
+    token: str,
+    geometry: StepGeometry,
+    allocation: Allocation,
+    image: ImageReference | None,
+    mounts: tuple[Mount, ...],
+    environment: tuple[EnvironmentEntry, ...],
+) -> tuple[Text, ...]:
+    through_pyxis = image is not None and image.through_pyxis
+    container = pyxis_options(image, mounts, environment, service.working_dir) if image and through_pyxis else ()
+    return srun_options(token, service.x_slurm, geometry, multi_node=allocation.nodes > 1, container=container)
+
+
+def _image(service: Service, backend: Backend, project_dir: str) -> ImageReference | None:
+    if backend == "host" or service.image is None:
+        return None
+    return image_reference(service.image, backend=backend, project_dir=project_dir)
+
+
+def _working_dir(service: Service, backend: Backend, project_dir: str) -> Text | None:
+    """On the host, a relative folder is meant from the compose file's folder on."""
+    if service.working_dir is None:
+        return None
+    folder = service.working_dir
+    if backend == "host" and not folder.startswith(("/", "@{")):
+        folder = f"{project_dir}/{folder}"
+    return service_text(folder, backend)
+
+
+def _readiness(readiness: Readiness | None) -> PlannedReadiness | None:
+    match readiness:
+        case None:
+            return None
+        case SleepReadiness():
+            return PlannedReadiness(kind="sleep", seconds=readiness.seconds, timeout_s=readiness.timeout_seconds)
+        case TcpReadiness():
+            return PlannedReadiness(
+                kind="tcp", host=readiness.host, port=readiness.port, timeout_s=readiness.timeout_seconds
+            )
+        case LogReadiness():
+            return PlannedReadiness(kind="log", pattern=readiness.pattern, timeout_s=readiness.timeout_seconds)
+        case HttpReadiness():
+            return PlannedReadiness(
+                kind="http",
+                url=readiness.url,
+                status_code=readiness.status_code,
+                timeout_s=readiness.timeout_seconds,
+            )
+
+
+def _policy(service: Service) -> PlannedPolicy:
+    policy = service.x_slurm.failure_policy
+    return PlannedPolicy(
+        mode=policy.mode,
+        max_restarts=policy.max_restarts,
+        backoff_s=policy.backoff_seconds,
+        window_s=policy.window_seconds,
+        max_restarts_in_window=policy.max_restarts_in_window,
+    )
+
+
+def _decisions(name: str, service: Service, image: ImageReference | None) -> list[Decision]:
+    key = f"services.{name}"
+    decisions = []
+    if image is not None:
+        decisions.append(Decision(key=f"{key}.image", value=image.reference, reason=image.reason))
+    elif service.image is not None:
+        decisions.append(Decision(key=f"{key}.image", value="not used", reason="the host backend runs no containers"))
+    return decisions

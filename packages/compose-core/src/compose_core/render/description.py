@@ -1,0 +1,72 @@
+"""What the supervisor has to know of the Plan, as the JSON object that the script carries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from compose_core.plan.model import ArtifactRules, Plan, PlannedStep
+
+FORMAT = 1
+HEARTBEAT_S = 5
+LOG_INDEX_S = 5
+ARTIFACTS_DEADLINE_S = 60
+
+
+def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
+    """The job description of docs/files.md."""
+    return {
+        "format": FORMAT,
+        "release": release,
+        "name": plan.name,
+        "compose_file": plan.compose_file,
+        "backend": plan.backend,
+        "runtime_root": plan.runtime_root,
+        "time_limit_s": plan.allocation.time_limit_s,
+        "stop_grace_s": plan.stop_grace_s,
+        "artifacts_deadline_s": ARTIFACTS_DEADLINE_S,
+        "heartbeat_s": HEARTBEAT_S,
+        "log_index_s": LOG_INDEX_S,
+        "artifacts": _artifacts(plan.artifacts),
+        "services": [_service(step) for step in plan.steps],
+    }
+
+
+def description_text(plan: Plan, *, release: str) -> str:
+    """The job description as ASCII JSON, one service a line; no line of it can end a here-document."""
+    description = job_description(plan, release=release)
+    services = description.pop("services")
+    head = json.dumps(description, ensure_ascii=True)[:-1]
+    lines = ",\n  ".join(json.dumps(service, ensure_ascii=True) for service in services)
+    return f'{head}, "services": [\n  {lines}\n]}}'
+
+
+def _artifacts(rules: ArtifactRules | None) -> dict[str, Any] | None:
+    if rules is None:
+        return None
+    return {"collect": rules.collect, "bundles": {name: list(patterns) for name, patterns in rules.bundles}}
+
+
+def _service(step: PlannedStep) -> dict[str, Any]:
+    policy = step.policy
+    return {
+        "name": step.service,
+        "token": step.token,
+        "step_name": step.step_name,
+        "lifecycle": step.lifecycle,
+        "launch": step.launch,
+        "depends_on": [{"service": item.service, "condition": item.condition} for item in step.depends_on],
+        "readiness": step.readiness.description() if step.readiness else None,
+        "failure_policy": {
+            "mode": policy.mode,
+            "max_restarts": policy.max_restarts,
+            "backoff_s": policy.backoff_s,
+            "window_s": policy.window_s,
+            "max_restarts_in_window": policy.max_restarts_in_window,
+        },
+        "ports": list(step.ports),
+        "placement_mode": step.placement,
+        "nodes": step.nodes,
+        "ntasks": step.ntasks,
+        "ntasks_per_node": step.ntasks_per_node,
+    }
