@@ -1,0 +1,145 @@
+"""The project's chores: `nox` runs what continuous integration runs, `nox --list` names all, `nox -s tests -- -k readiness` narrows one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "packages", "adapters", "tests", "slurm", "report"]
+
+ROOT = Path(__file__).parent
+CORE = "packages/compose-core"
+ADAPTERS = {
+    "snakemake": ("packages/snakemake-executor-hpccompose", "snakemake==9.*"),
+    "airflow": ("packages/airflow-provider-hpccompose", "apache-airflow==3.3.*"),
+}
+DISTRIBUTIONS = {
+    CORE: "compose_core",
+    "packages/snakemake-executor-hpccompose": "snakemake_executor_plugin_hpccompose",
+    "packages/airflow-provider-hpccompose": "airflow_provider_hpccompose",
+}
+REPORTS = ROOT / ".nox" / "reports"
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+
+def group(name: str) -> tuple[str, ...]:
+    """The requirements of one dependency group of the workspace root."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format and the architecture's import contracts."""
+    session.install(*group("lint"), "-e", CORE)
+    session.run("ruff", "check", "--no-cache", *session.posargs)
+    session.run("ruff", "format", "--check", "--no-cache")
+    sources = os.pathsep.join(str(ROOT / folder / "src") for folder in DISTRIBUTIONS)
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": sources})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy in strict mode over packages, tests and this file."""
+    session.install(*group("types"), "-e", CORE)
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that needs neither Slurm nor a host program; the local engine runs real jobs."""
+    session.install(*group("test"), "-e", CORE)
+    run_pytest(session, "-m", "not slurm and not adapters", "-n", "auto", "--maxprocesses", "4")
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """The same product on a private Slurm cluster; where its programs can be neither found nor installed, the tests are skipped by name."""
+    session.install(*group("test"), "-e", CORE)
+    session.run("python", "tests/bench/install_debian.py")
+    run_pytest(session, "-m", "slurm")
+
+
+@nox.session
+@nox.parametrize("host", list(ADAPTERS))
+def adapters(session: nox.Session, host: str) -> None:
+    """Each adapter in an environment of its own beside the real Snakemake or the real Airflow."""
+    folder, requirement = ADAPTERS[host]
+    session.install(*group("test"), requirement, "-e", CORE, "-e", folder)
+    run_pytest(session, "-m", "adapters", f"tests/{host}", report=f"adapters-{host}")
+
+
+@nox.session
+def packages(session: nox.Session) -> None:
+    """Build every sdist and wheel, check metadata and contents, install each wheel into an empty environment."""
+    session.install("build", "hatchling", "twine", "uv")
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    for folder in DISTRIBUTIONS:
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(dist), folder, silent=True)
+    session.run("twine", "check", "--strict", *sorted(map(str, dist.iterdir())))
+    wheels = {module: next(dist.glob(f"{module}-*.whl")) for module in DISTRIBUTIONS.values()}
+    for folder, module in DISTRIBUTIONS.items():
+        missing = sources_of(folder) - set(zipfile.ZipFile(wheels[module]).namelist())
+        if missing:
+            session.error(f"{wheels[module].name} lacks {', '.join(sorted(missing))}")
+    for module, wheel in wheels.items():
+        install_alone(session, module, {wheel, wheels["compose_core"]})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The figures of benchmarks/, as ratios measured within one run."""
+    session.install(*group("bench"), CORE)
+    for script in sorted((ROOT / "benchmarks").glob("*.py")):
+        session.run("python", str(script), *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def report(session: nox.Session) -> None:
+    """One closing account of the latest test runs: every skipped test by name and reason, then the total."""
+    total = {"passed": 0, "failed": 0, "skipped": 0}
+    for path in sorted(REPORTS.glob("*.xml")):
+        for case in ET.parse(path).iter("testcase"):  # noqa: S314  (written by our own pytest a moment ago)
+            skip = case.find("skipped")
+            failed = case.find("failure") is not None or case.find("error") is not None
+            total["skipped" if skip is not None else "failed" if failed else "passed"] += 1
+            if skip is not None:
+                session.log(f"skipped: {case.get('classname')}.{case.get('name')}: {skip.get('message')}")
+    print(", ".join(f"{count} {outcome}" for outcome, count in total.items()), flush=True)
+
+
+def run_pytest(session: nox.Session, *options: str, report: str = "") -> None:
+    """pytest with a limit per test, and its results kept for `report`."""
+    path = REPORTS / f"{report or session.name}.xml"
+    path.unlink(missing_ok=True)
+    session.run("pytest", "--timeout=300", f"--junit-xml={path}", *options, *session.posargs)
+
+
+def sources_of(folder: str) -> set[str]:
+    """The files below `src/` that the repository knows, as paths inside the wheel."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--", f"{folder}/src"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    return {path.removeprefix(f"{folder}/src/") for path in listing.split("\0") if path}
+
+
+def install_alone(session: nox.Session, module: str, wheels: set[Path]) -> None:
+    """An empty environment that holds `wheels` and what they ask for, and can import `module` from outside the repository."""
+    home = Path(session.create_tmp()) / module
+    shutil.rmtree(home, ignore_errors=True)
+    python = str(home / "venv/bin/python")
+    session.run("uv", "venv", "--quiet", "--python", str(Path(session.bin) / "python"), str(home / "venv"))
+    session.run("uv", "pip", "install", "--quiet", "--python", python, *sorted(map(str, wheels)))
+    session.run(python, "-P", "-W", "error", "-c", f"import {module}", external=True)
+    if module == "compose_core":
+        with session.chdir(home):
+            session.run(str(home / "venv/bin/hpcc"), "--help", external=True, silent=True)

@@ -1,0 +1,70 @@
+"""The real Airflow finds the provider, and its operator fails with a message that says what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.adapters
+
+
+@pytest.fixture(scope="module")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without configuration or database."""
+    return tmp_path_factory.mktemp("airflow")
+
+
+def python(airflow_home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter of the environment that holds Airflow."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        check=False,
+        env={**os.environ, "AIRFLOW_HOME": str(airflow_home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+def test_airflow_lists_the_provider_with_its_version(airflow_home: Path) -> None:
+    """`airflow providers list` is where an operator of Airflow looks first; the entry point's data must pass Airflow's own schema."""
+    listed = python(airflow_home, "-m", "airflow", "providers", "list", "--output", "json")
+    assert listed.returncode == 0, listed.stderr
+    rows = json.loads(listed.stdout[listed.stdout.index("[") :])
+    ours = [row for row in rows if row["package_name"] == "airflow-provider-hpccompose"]
+    assert [row["version"] for row in ours] == ["0.1.0"]
+
+
+def test_the_operators_task_fails_without_retries_and_says_what_to_do(airflow_home: Path) -> None:
+    """AirflowFailException ends a task at once; any other error would be retried in vain."""
+    run = python(
+        airflow_home,
+        "-c",
+        "from airflow.providers.common.compat.sdk import AirflowFailException\n"
+        "from airflow_provider_hpccompose.operators.hpccompose import HpcComposeOperator\n"
+        "operator = HpcComposeOperator(task_id='train', compose_file='{{ ds }}/train.yaml')\n"
+        "assert 'compose_file' in operator.template_fields\n"
+        "try:\n"
+        "    operator.execute({})\n"
+        "except AirflowFailException as error:\n"
+        "    print(error)\n",
+    )
+    assert run.returncode == 0, run.stderr
+    assert "cannot run jobs yet" in run.stdout
+    assert "hpcc up --run-key" in run.stdout
+
+
+def test_the_package_imports_nothing_by_itself(airflow_home: Path) -> None:
+    """Airflow imports providers before its own configuration is ready."""
+    program = (
+        "import sys; before = set(sys.modules); import airflow_provider_hpccompose.get_provider_info;"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
+    )
+    run = python(airflow_home, "-c", program)
+    assert run.stdout.split() == ["airflow_provider_hpccompose"]
