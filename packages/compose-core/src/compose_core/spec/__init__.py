@@ -1,5 +1,15 @@
-"""From the text of a compose file to a ComposeSpec, in named passes; `load_spec` is the door."""
+"""From the text of a compose file to a ComposeSpec, in named passes; `load_spec` is the door.
+
+1. `yaml_tree`: YAML 1.2 to a tree with positions, within limits
+2. `inheritance`: `extends`, `steps`
+3. `interpolation`: variables, from a sweep, the environment and `.env`
+4. `unsupported_keys`: unknown keys, with what to write instead
+5. `shorthand`: one canonical shape for every thing, `env_file`
+6. `typing_pass`: values of the right type, by the tables of `grammar`
+7. `rules`: what keys mean to each other
+"""
 
 from compose_core.spec.loaded import LoadedSpec
+from compose_core.spec.loading import load_spec
 
-__all__ = ["LoadedSpec"]
+__all__ = ["LoadedSpec", "load_spec"]

@@ -1,0 +1,60 @@
+"""The problems of one file, collected while the passes go on."""
+
+from __future__ import annotations
+
+from compose_core.errors import Location, Problem, SpecError
+from compose_core.spec.nodes import BrokenNode, KeyPath, Mark
+
+MAX_PROBLEMS = 200
+"""A file that has more is not the file that was meant; the rest would only scroll the first ones away."""
+
+
+class Findings:
+    """A growing list of problems."""
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+        self._order: dict[str, int] = {}
+
+    @property
+    def has_errors(self) -> bool:
+        """At least one problem makes the file invalid."""
+        return any(problem.severity == "error" for problem in self._problems)
+
+    def error(self, code: str, message: str, mark: Mark, path: KeyPath = (), remedy: str = "") -> BrokenNode:
+        """Record an error; what comes back may take the place of the value."""
+        self.add(Problem(code=code, message=message, where=mark.at(path), remedy=remedy))
+        return BrokenNode(mark)
+
+    def warning(self, code: str, message: str, mark: Mark, path: KeyPath = (), remedy: str = "") -> None:
+        """Record something that is allowed but probably not meant."""
+        self.add(Problem(code=code, message=message, where=mark.at(path), remedy=remedy, severity="warning"))
+
+    def add(self, problem: Problem) -> None:
+        """Record a problem once."""
+        if problem not in self._problems[-MAX_PROBLEMS:]:
+            self._problems.append(problem)
+        if problem.where:
+            self._order.setdefault(problem.where.file, len(self._order))
+
+    def error_places(self) -> frozenset[str]:
+        """The key paths at which something is wrong."""
+        return frozenset(
+            problem.where.key_path for problem in self._problems if problem.severity == "error" and problem.where
+        )
+
+    def raise_errors(self) -> None:
+        """Stop here when something is wrong.
+
+        Raises: SpecError: with every problem so far, in the order of the files.
+        """
+        if self.has_errors:
+            raise SpecError(self.in_order()[:MAX_PROBLEMS])
+
+    def in_order(self) -> tuple[Problem, ...]:
+        """All problems by file, line and column."""
+        return tuple(sorted(self._problems, key=self._position))
+
+    def _position(self, problem: Problem) -> tuple[int, int, int]:
+        where = problem.where or Location(file="", line=0)
+        return (self._order.get(where.file, 0), where.line, where.column)

@@ -1,0 +1,102 @@
+"""The passes in their order: bytes → tree → inheritance → variables → known keys → canonical shapes → types → rules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from compose_core.errors import Location
+from compose_core.spec.findings import Findings
+from compose_core.spec.inheritance import SourceTree
+from compose_core.spec.interpolation import interpolate, names_referred_to
+from compose_core.spec.loaded import LoadedSpec
+from compose_core.spec.models import ComposeSpec
+from compose_core.spec.nodes import KeyPath, ListNode, MapNode, Node, place_of
+from compose_core.spec.rules import Look, check
+from compose_core.spec.shorthand import Shorthand
+from compose_core.spec.typing_pass import read_spec
+from compose_core.spec.unsupported_keys import drop_unsupported
+from compose_core.spec.variables import Variables, read_project_dotenv
+
+
+def load_spec(
+    path: Path | str,
+    *,
+    variables: Mapping[str, str],
+    sweep_variables: Mapping[str, str] | None = None,
+    strict_env: bool = False,
+) -> LoadedSpec:
+    """The compose file at `path`, checked.
+
+    `variables` is the process's environment; `.env` beside the file fills what it lacks, `sweep_variables` win over both and are
+    given to every service as variables. With `strict_env` no default may stand in for a variable that is not set.
+
+    Raises: SpecError: with every problem of the file, those of the files it extends included.
+    """
+    shown = str(path)
+    source = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link, and relative paths start from its folder
+    findings = Findings()
+    sources = SourceTree(findings)
+    root = sources.read(source, shown)
+    if root is None:
+        findings.raise_errors()
+        raise AssertionError("a file that cannot be read has a problem")
+    dotenv, dotenv_path = read_project_dotenv(source.parent, str(Path(shown).parent / ".env"), findings)
+    values = Variables(sweep=sweep_variables or {}, environment=variables, dotenv=dotenv)
+    references = names_referred_to(root)
+    root = drop_unsupported(interpolate(root, values, findings, strict=strict_env), findings)
+    shorthand = Shorthand(source, shown, variables.get("HOME", ""), findings)
+    tree = shorthand.expand(root)
+    spec = read_spec(tree, findings)
+    if spec is not None:
+        check(Look(spec, tree, findings, source.parent, variables.get("HOME", ""), references))
+    findings.raise_errors()
+    assert spec is not None
+    return LoadedSpec(
+        spec=_with_sweep_variables(spec, sweep_variables or {}),
+        source=source,
+        sources=(*sources.files, *([dotenv_path] if dotenv_path else []), *shorthand.files),
+        warnings=findings.in_order(),
+        variables_used=dict(values.used),
+        locate=lambda key_path: _locate(tree, key_path),
+    )
+
+
+def _with_sweep_variables(spec: ComposeSpec, values: Mapping[str, str]) -> ComposeSpec:
+    """Every service gets the trial's variables, because shell text is not interpolated."""
+    if not values:
+        return spec
+    services = {
+        name: replace(service, environment={**values, **service.environment}) for name, service in spec.services.items()
+    }
+    return replace(spec, services=services)
+
+
+def _locate(tree: MapNode, key_path: str) -> Location:
+    """The place of a dotted key path; a key that holds dots itself is found too."""
+    return replace(place_of(tree, _parts(tree, key_path)), key_path=key_path)
+
+
+def _parts(tree: Node, key_path: str) -> KeyPath:
+    parts: list[str | int] = []
+    node: Node | None = tree
+    rest = key_path
+    while rest and node is not None:
+        if isinstance(node, ListNode) and rest.startswith("["):
+            index, _, rest = rest[1:].partition("]")
+            position = int(index) if index.isdecimal() else len(node.items)
+            parts.append(position)
+            node = node.items[position] if position < len(node.items) else None
+        elif isinstance(node, MapNode):
+            matches = [key for key in node.items if rest == key or rest.startswith((f"{key}.", f"{key}["))]
+            if not matches:
+                break
+            key = max(matches, key=len)
+            parts.append(key)
+            node, rest = node.items[key], rest[len(key) :]
+        else:
+            break
+        rest = rest.removeprefix(".")
+    return tuple(parts)

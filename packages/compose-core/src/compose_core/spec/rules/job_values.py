@@ -1,0 +1,74 @@
+"""Values of the top-level `x-slurm` that need a second look, and `version`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compose_core.errors import Problem
+from compose_core.spec.nodes import shortened
+from compose_core.spec.rules.look import Look
+
+
+def version_means_nothing(look: Look) -> Iterator[Problem]:
+    """A Compose version promises keys that do not exist here."""
+    if look.spec.version not in (None, "1", "1.0"):
+        message = f"`version: {look.spec.version}` is accepted and has no meaning"
+        yield look.warning("version", message, ("version",), "Remove it.")
+
+
+def array_ranges_go_up(look: Look) -> Iterator[Problem]:
+    """`9-1` holds no task."""
+    for item in (look.spec.x_slurm.array or "").split("%")[0].split(","):
+        first, dash, last = item.split(":")[0].partition("-")
+        if dash and int(last) < int(first):
+            message = f"the range {item} of `array` goes down"
+            yield look.error("array-range", message, ("x-slurm", "array"), f"Write {last}-{first}.")
+
+
+def sweeps_are_arrays_themselves(look: Look) -> Iterator[Problem]:
+    """A sweep is submitted as an array, so the file cannot ask for another one."""
+    if look.spec.sweep is not None and look.spec.x_slurm.array is not None:
+        message = "`sweep` and `x-slurm.array` exclude each other: a sweep is submitted as an array of its own"
+        yield look.error("sweep-and-array", message, ("x-slurm", "array"), "Make the index a sweep parameter.")
+
+
+def array_mail_needs_an_array(look: Look) -> Iterator[Problem]:
+    """One mail for each task makes sense only with tasks."""
+    notify = look.spec.x_slurm.notify
+    if notify is not None and notify.array_tasks and look.spec.x_slurm.array is None:
+        message = "`array_tasks` needs `x-slurm.array`"
+        yield look.error("notify-array", message, ("x-slurm", "notify", "array_tasks"), "Remove it, or add `array`.")
+
+
+def dependencies_stand_in_one_place(look: Look) -> Iterator[Problem]:
+    """Slurm keeps the last `--dependency` only."""
+    slurm = look.spec.x_slurm
+    if slurm.after_job and slurm.dependency is not None:
+        message = "`after_job` and `dependency` both become sbatch --dependency; Slurm keeps one"
+        yield look.error(
+            "dependency-twice", message, ("x-slurm", "dependency"), "Write all conditions into one of them."
+        )
+
+
+def assertions_stay_in_the_job_folder(look: Look) -> Iterator[Problem]:
+    """Globs of `assert.artifacts_contain` lie below the job folder."""
+    for name, service in look.spec.services.items():
+        globs = service.asserts.artifacts_contain if service.asserts else ()
+        for position, glob in enumerate(globs):
+            outside = glob.startswith("/") and not glob.startswith("/hpc-compose/job/")
+            if outside or ".." in glob.split("/"):
+                message = f"the glob must lie below /hpc-compose/job, without `..`; {shortened(glob)} was found"
+                path = ("services", name, "assert", "artifacts_contain", position)
+                yield look.error(
+                    "assert-path", message, path, "Write it relative to the job folder, such as checkpoints/*.pt."
+                )
+
+
+RULES = (
+    version_means_nothing,
+    array_ranges_go_up,
+    sweeps_are_arrays_themselves,
+    array_mail_needs_an_array,
+    dependencies_stand_in_one_place,
+    assertions_stay_in_the_job_folder,
+)

@@ -1,0 +1,148 @@
+"""`submit_args` and `extra_srun_args` next to the typed keys.
+
+A raw argument that says the same as a typed key is an error, because one of both would be lost; where only the raw argument is there,
+a warning tells the key that planning can see. Names are compared whole, so `--time-min` is not `--time`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from compose_core.errors import Problem
+from compose_core.spec.nodes import shortened
+from compose_core.spec.rules.look import Look
+
+_JOB_KEYS: Mapping[str, str] = {
+    "--job-name": "job_name", "-J": "job_name",
+    "--partition": "partition", "-p": "partition",
+    "--account": "account", "-A": "account",
+    "--qos": "qos", "-q": "qos",
+    "--time": "time", "-t": "time",
+    "--nodes": "nodes", "-N": "nodes",
+    "--ntasks": "ntasks", "-n": "ntasks",
+    "--ntasks-per-node": "ntasks_per_node",
+    "--cpus-per-task": "cpus_per_task", "-c": "cpus_per_task",
+    "--mem": "mem",
+    "--gres": "gres",
+    "--gpus": "gpus", "-G": "gpus",
+    "--gpus-per-node": "gpus_per_node",
+    "--gpus-per-task": "gpus_per_task",
+    "--cpus-per-gpu": "cpus_per_gpu",
+    "--mem-per-gpu": "mem_per_gpu",
+    "--constraint": "constraint", "-C": "constraint",
+    "--reservation": "reservation",
+    "--licenses": "licenses", "-L": "licenses",
+    "--output": "output", "-o": "output",
+    "--error": "error", "-e": "error",
+    "--chdir": "chdir", "-D": "chdir",
+    "--export": "export",
+    "--requeue": "requeue", "--no-requeue": "requeue",
+    "--array": "array", "-a": "array",
+    "--dependency": "dependency", "-d": "dependency",
+    "--signal": "signal",
+    "--mail-type": "notify", "--mail-user": "notify",
+}  # fmt: skip
+_JOB_RESERVED: Mapping[str, str] = {
+    "--comment": "it carries the token by which a submission is recognised",
+    "--wait": "sbatch would not return", "-W": "sbatch would not return",
+    "--wrap": "the script is ours",
+    "--parsable": "submission decides how sbatch answers",
+    "--test-only": "nothing would be submitted",
+    "--quiet": "submission decides how sbatch answers", "-Q": "submission decides how sbatch answers",
+}  # fmt: skip
+_SAME_AS = {"dependency": ("dependency", "after_job"), "gpus": ("gpus",), "gres": ("gres",)}
+
+_STEP_KEYS: Mapping[str, str] = {
+    "--nodes": "nodes", "-N": "nodes",
+    "--ntasks": "ntasks", "-n": "ntasks",
+    "--ntasks-per-node": "ntasks_per_node",
+    "--cpus-per-task": "cpus_per_task", "-c": "cpus_per_task",
+    "--mem": "mem",
+    "--gres": "gres",
+    "--gpus": "gpus", "-G": "gpus",
+    "--gpus-per-node": "gpus_per_node",
+    "--gpus-per-task": "gpus_per_task",
+    "--cpus-per-gpu": "cpus_per_gpu",
+    "--mem-per-gpu": "mem_per_gpu",
+    "--time": "time_limit", "-t": "time_limit",
+    "--mpi": "mpi",
+}  # fmt: skip
+_ALWAYS_GIVEN = frozenset({"nodes", "ntasks"})
+_STEP_RESERVED: Mapping[str, str] = {
+    "--job-name": "the step is found by its name", "-J": "the step is found by its name",
+    "--output": "logs are kept per service", "-o": "logs are kept per service",
+    "--error": "logs are kept per service", "-e": "logs are kept per service",
+    "--input": "a service reads from /dev/null", "-i": "a service reads from /dev/null",
+    "--jobid": "the step belongs to this job",
+    "--export": "the environment is passed by the job",
+    "--container-image": "`image` gives it",
+    "--container-mounts": "`volumes` gives it",
+    "--container-workdir": "`working_dir` gives it",
+    "--container-env": "`environment` gives it",
+    "--pty": "a job has no terminal",
+}  # fmt: skip
+_LONG = re.compile(r"--[A-Za-z0-9][A-Za-z0-9-]*")
+_SHORT = re.compile(r"-[A-Za-z]")
+
+
+def submit_args_do_not_contradict(look: Look) -> Iterator[Problem]:
+    """Raw sbatch arguments against the top-level keys."""
+    slurm = look.spec.x_slurm
+    for position, option in _options(slurm.submit_args):
+        path = ("x-slurm", "submit_args", position)
+        if option is None:
+            yield _no_option(look, slurm.submit_args[position], path)
+        elif option in _JOB_RESERVED:
+            yield _reserved(look, option, _JOB_RESERVED[option], path)
+        elif (key := _JOB_KEYS.get(option)) is not None:
+            is_set = any(look.has("x-slurm", same) for same in _SAME_AS.get(key, (key,)))
+            yield _overlap(look, option, f"x-slurm.{key}", path, is_error=is_set)
+
+
+def srun_args_do_not_contradict(look: Look) -> Iterator[Problem]:
+    """Raw srun arguments against the service's keys."""
+    for name, service in look.spec.services.items():
+        slurm = ("services", name, "x-slurm")
+        for position, option in _options(service.x_slurm.extra_srun_args):
+            path = (*slurm, "extra_srun_args", position)
+            if option is None:
+                if position == 0:
+                    yield _no_option(look, service.x_slurm.extra_srun_args[position], path)
+            elif option in _STEP_RESERVED:
+                yield _reserved(look, option, _STEP_RESERVED[option], path)
+            elif (key := _STEP_KEYS.get(option)) is not None:
+                is_error = key in _ALWAYS_GIVEN or look.has(*slurm, key)
+                yield _overlap(look, option, f"the service's x-slurm.{key}", path, is_error=is_error)
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str | None]]:
+    """Position and option of each argument: `--time=1` gives `--time`, `-N2` gives `-N`; None for something else."""
+    for position, argument in enumerate(arguments):
+        match = _LONG.match(argument) or _SHORT.match(argument)
+        yield position, match[0] if match else None
+
+
+def _no_option(look: Look, argument: str, path: tuple[str | int, ...]) -> Problem:
+    message = f"an option such as --exclusive is expected; {shortened(argument)} was found"
+    return look.error("raw-argument", message, path, "Write one option with its value in each item: --option=value.")
+
+
+def _reserved(look: Look, option: str, reason: str, path: tuple[str | int, ...]) -> Problem:
+    return look.error("raw-argument", f"{option} cannot be given here: {reason}", path, "Remove it.")
+
+
+def _overlap(look: Look, option: str, key: str, path: tuple[str | int, ...], *, is_error: bool) -> Problem:
+    if is_error:
+        return look.error(
+            "raw-conflict",
+            f"{key} cannot be combined with raw {option}",
+            path,
+            f"Keep `{key.rsplit('.', 1)[1]}`, and remove {option}.",
+        )
+    return look.warning(
+        "raw-argument", f"{option} is passed on unseen: planning does not know it", path, f"Use {key} instead."
+    )
+
+
+RULES = (submit_args_do_not_contradict, srun_args_do_not_contradict)
