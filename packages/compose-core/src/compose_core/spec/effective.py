@@ -6,6 +6,7 @@ import re
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
+from compose_core.spec.interpolation import KEPT_IN_EXPORT_DIR, rule_of
 from compose_core.spec.models import (
     Artifacts,
     ComposeSpec,
@@ -37,7 +38,7 @@ def _escaped(value: Any, path: KeyPath) -> Any:
     if isinstance(value, list):
         return [_escaped(item, (*path, position)) for position, item in enumerate(value)]
     if isinstance(value, str) and "$" in value and (rule := rule_of(path)) != "shell":
-        return _ESCAPED.sub("$$$$", value) if rule == "keep-job-variables" else value.replace("$", "$$")
+        return _ESCAPED.sub("$$", value) if rule == "keep-job-variables" else value.replace("$", "$$")
     return value
 
 

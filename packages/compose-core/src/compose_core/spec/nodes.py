@@ -147,6 +147,14 @@ def walk(node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
             yield from walk(value, (*path, position))
 
 
+def walk_plain(value: object, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The key path of every value in nested dicts."""
+    yield path
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from walk_plain(item, (*path, key))
+
+
 def child_of(node: Node, part: str | int) -> Node | None:
     """The value of a key or list position; None when it is not there."""
     if isinstance(node, MapNode) and isinstance(part, str):

@@ -1,0 +1,61 @@
+"""Valid keys that this release reads and checks, and does not execute: using one is an error of `plan`, never silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from compose_core.errors import Problem
+from compose_core.spec.loaded import LoadedSpec
+from compose_core.spec.nodes import KeyPath, walk_plain
+
+NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
+    ("sweep",): "submits one trial for each combination of parameters",
+    ("secrets",): "reads values on the node and gives them to services",
+    ("services", "*", "secrets"): "gives declared secrets to the service",
+    ("services", "*", "assert"): "checks the service's result when it has ended",
+    ("services", "*", "x-runtime", "prepare"): "customises the image before the job",
+    ("services", "*", "x-slurm", "hooks"): "runs a script when something happens to the service",
+    ("services", "*", "x-slurm", "prologue"): "runs a script before the service",
+    ("services", "*", "x-slurm", "epilogue"): "runs a script after the service",
+    ("services", "*", "x-slurm", "mpi"): "wires up the tasks of an MPI program",
+    ("x-slurm", "resume"): "goes on where an earlier attempt ended",
+    ("x-slurm", "metrics"): "samples GPUs and steps while the job runs",
+    ("x-slurm", "array"): "runs the file once for each index",
+    ("x-slurm", "signal"): "passes an early warning on to the services",
+    ("x-slurm", "notify"): "lets Slurm send mail",
+    ("x-slurm", "cleanup"): "removes the job's image cache",
+    ("x-slurm", "logs"): "rotates the services' logs",
+}
+"""Key path in canonical YAML (`*`: any name) to what the key will do; a key leaves the table in the change that executes it."""
+
+
+def not_executed_yet(loaded: LoadedSpec) -> tuple[Problem, ...]:
+    """One error for each use of such a key, in the order of the file."""
+    return tuple(
+        sorted(
+            _uses(loaded), key=lambda problem: (problem.where.line, problem.where.column) if problem.where else (0, 0)
+        )
+    )
+
+
+def _uses(loaded: LoadedSpec) -> Iterator[Problem]:
+    for path in walk_plain(loaded.effective()):
+        purpose = next((text for pattern, text in NOT_EXECUTED_YET.items() if _matches(path, pattern)), None)
+        if purpose is not None and not _is_switched_off(path, loaded):
+            key = ".".join(str(part) for part in path)
+            message = f"`{key}` is valid but not executed yet: it {purpose}"
+            yield Problem(
+                code="not-executed-yet",
+                message=message,
+                where=loaded.locate(key),
+                remedy="Remove it to run the rest of the file.",
+            )
+
+
+def _is_switched_off(path: KeyPath, loaded: LoadedSpec) -> bool:
+    metrics = loaded.spec.x_slurm.metrics
+    return path == ("x-slurm", "metrics") and metrics is not None and not metrics.enabled
+
+
+def _matches(path: KeyPath, pattern: tuple[str, ...]) -> bool:
+    return len(path) == len(pattern) and all(want in ("*", part) for part, want in zip(path, pattern))
