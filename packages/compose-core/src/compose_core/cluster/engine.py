@@ -28,6 +28,8 @@ class SubmitRequest:
     job_name: str
     extra_args: tuple[str, ...] = ()
     """Further sbatch options, put before the script."""
+    runtime_root: Path | None = None
+    """Where job folders are made; None: `.hpc-compose` in the project folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Accepted:
     """Set when the scheduler named a cluster (`1234;cluster`)."""
     notice: str = ""
     """What the program said on stderr although it succeeded."""
+    batch_log: Path | None = None
+    """Where the script's own output goes; None when that is only known on the node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,9 @@ class JobRow:
     token: str | None = None
     """The submission token found in the comment or the submit line; None when neither carries one."""
     array_job_id: JobId | None = None
+    """Set for every row of an array."""
     array_task: str | None = None
+    """`7`; or `2-5%2` for tasks that still wait together, in one row whose `job_id` is the array's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,8 @@ class Rows:
 
     rows: tuple[JobRow, ...]
     source: EvidenceSource
+    malformed: int = 0
+    """Lines of another shape that were dropped; a job may hide behind one, so absence is then no evidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,59 @@
+"""Where the batch script's own output goes: Slurm's file name patterns, filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from compose_core.job_state import JobId
+
+_FIELD = re.compile(r"%(?:%|([0-9]*)([A-Za-z]))")
+
+
+def batch_log_path(
+    options: Mapping[str, str], *, job_id: JobId, job_name: str, user: str, project_dir: Path, host: str | None = None
+) -> Path | None:
+    """The resolved `--output` of a job with these options, `slurm-<id>.out` when it has none.
+
+    None when the pattern holds what is only known on the node (`%N` without a host, a step or task number).
+
+    Source: sbatch(1), FILENAME PATTERN.
+    """
+    folder = project_dir / options.get("chdir", "")
+    pattern = options.get("output") or "slurm-%j.out"
+    if "\\" in pattern:
+        # A backslash turns the patterns off.
+        return folder / pattern.replace("\\", "")
+    base, _, task = job_id.partition("_")
+    values = {
+        "j": job_id.replace("_", "-") if task else job_id,
+        "J": job_id,
+        "A": base,
+        "a": task or "4294967294",
+        "x": job_name,
+        "u": user,
+        "N": host,
+        "n": "0" if host else None,
+        "t": "0" if host else None,
+        "s": "batch",
+    }
+    parts: list[str] = []
+    position = 0
+    for match in _FIELD.finditer(pattern):
+        text = _filled(match, values)
+        if text is None:
+            return None
+        parts.extend((pattern[position : match.start()], text))
+        position = match.end()
+    return folder / "".join((*parts, pattern[position:]))
+
+
+def _filled(match: re.Match[str], values: Mapping[str, str | None]) -> str | None:
+    width, letter = match[1], match[2]
+    if letter is None:
+        return "%"
+    if letter not in values:
+        return match[0]
+    value = values[letter]
+    return value.zfill(min(int(width), 10)) if value is not None and width and letter in "jAant" else value

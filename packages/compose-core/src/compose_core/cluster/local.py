@@ -1,0 +1,365 @@
+"""The engine `local`: the same script on this machine, with real processes, for sites without Slurm and for trying out.
+
+A job belongs to no terminal: its monitor and its script have sessions of their own and live on when the client ends.
+Liveness is a fact about this host; of a job that another host runs only what it wrote itself is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from compose_core.clock import Clock
+from compose_core.cluster import local_monitor
+from compose_core.cluster.batch_log import batch_log_path
+from compose_core.cluster.engine import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    CallCounter,
+    CancelAnswer,
+    EngineName,
+    JobRow,
+    Refused,
+    Rows,
+    SubmitAnswer,
+    SubmitRequest,
+    Unavailable,
+)
+from compose_core.cluster.job_environment import job_environment
+from compose_core.cluster.local_table import LocalJob, LocalTable, job_end_cause
+from compose_core.cluster.process_identity import Life, ProcessIdentity
+from compose_core.cluster.runner import CommandRunner, Finished, RunOutcome
+from compose_core.cluster.sbatch_directives import job_options
+from compose_core.cluster.token_mark import claim_argument
+from compose_core.errors import EnvironmentProblem, RecordError
+from compose_core.job_state import JobId, JobState
+
+MEMORY_S = 300.0
+"""How long `queue` still shows a job that has ended, as Slurm's MinJobAge."""
+KEPT_JOBS = 1000
+_PRUNE_EVERY = 50
+_START_TIMEOUT_S = 30.0
+_PENDING_S = 2 * _START_TIMEOUT_S
+"""A job that has not begun by then never will, unless its token is submitted again."""
+_CAUSE_STATES = {
+    "completed": JobState.COMPLETED,
+    "cancelled": JobState.CANCELLED,
+    "time_limit": JobState.TIMEOUT,
+}
+
+
+class LocalEngine:
+    """This machine."""
+
+    name: EngineName = "local"
+
+    def __init__(
+        self,
+        *,
+        state_dir: Path,
+        environment: Mapping[str, str],
+        user: str,
+        host: str,
+        clock: Clock,
+        runner: CommandRunner,
+    ) -> None:
+        self.counter = CallCounter()
+        self._table = LocalTable(state_dir)
+        self._environment = environment
+        self._user = user
+        self._host = host
+        self._clock = clock
+        self._runner = runner
+
+    def submit(self, request: SubmitRequest) -> SubmitAnswer:
+        """Start the script detached; a second call with the same token answers with the same job."""
+        try:
+            options = _options(request)
+            job = self._entered(request, options)
+        except (RecordError, EnvironmentProblem, OSError) as error:
+            return Refused(kind="permanent", message=f"the job cannot be entered in the job table: {error}")
+        if job is None:
+            return Ambiguous(message=f"the job of token {request.token} is in the job table but cannot be read")
+        answer = Accepted(job_id=job.job_id, batch_log=Path(job.batch_log))
+        if job.started is not None:
+            return answer
+        outcome = self._start(job, request, options)
+        match outcome:
+            case Finished(rc=0, stdout="started" | "taken"):
+                return answer
+            case Finished(rc=0, stdout="cancelled"):
+                return Refused(kind="permanent", message=f"job {job.job_id} was cancelled before it began")
+            case Finished():
+                return Ambiguous(message=f"the job's monitor did not start: {outcome.first_error_line}")
+            case _:
+                return Ambiguous(message=f"the job's monitor did not answer: {outcome}")
+
+    def queue(self) -> Answer:
+        """The jobs of this user that are waiting, running or ended lately."""
+        try:
+            rows = [row for job_id in self._table.active() if (row := self._active_row(job_id)) is not None]
+        except (RecordError, OSError) as error:
+            return _unavailable(error)
+        return Rows(rows=tuple(rows), source="local")
+
+    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
+        """What the table holds of these jobs, as far as they were there since then.
+
+        Raises: ValueError: no id given.
+        """
+        if not job_ids:
+            raise ValueError("the job table is asked for given jobs only")
+        try:
+            rows = [row for job_id in dict.fromkeys(job_ids) if (row := self._row_of(job_id)) is not None]
+        except (RecordError, OSError) as error:
+            return _unavailable(error)
+        kept = (row for row in rows if row.ended_at is None or row.ended_at >= since_epoch_s)
+        return Rows(rows=tuple(kept), source="local")
+
+    def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
+        """The token's job, as far as it ever started; the same answer from both sources, since there is one table."""
+        try:
+            job_id = self._table.job_of_token(token)
+            row = self._row_of(job_id) if job_id is not None else None
+        except (RecordError, OSError) as error:
+            return _unavailable(error), _unavailable(error)
+        found = Rows(rows=(row,) if row is not None and row.token == token else (), source="local")
+        return found, found
+
+    def cancel(self, job_id: JobId, *, token: str | None = None, force: bool = False) -> CancelAnswer:
+        """TERM to the job's supervisor, which ends its services in order; with `force` KILL to all that belongs to it."""
+        try:
+            job = self._table.read(job_id)
+            if job is None:
+                return CancelAnswer(requested=False, message=f"this machine has no job {job_id}")
+            if token is not None and job.token != token:
+                return CancelAnswer(requested=False, message=f"job {job_id} is another submission's: it was left alone")
+            row = self._row(job)
+            if row is None or row.state.is_terminal:
+                return CancelAnswer(requested=False, message=f"job {job_id} has ended already")
+            if job.host != self._host:
+                return CancelAnswer(
+                    requested=False, reachable=False, message=f"job {job_id} runs on {job.host}: cancel it there"
+                )
+            self._table.request_cancel(job_id, at=self._clock.now(), force=force)
+        except (RecordError, OSError) as error:
+            return CancelAnswer(requested=False, reachable=False, message=str(error))
+        return self._signal(job_id, force=force)
+
+    def _signal(self, job_id: JobId, *, force: bool) -> CancelAnswer:
+        # Read again: the script may have started between the first look and the mark, which the monitor heeds.
+        job = self._table.read(job_id)
+        process = job.process if job else None
+        if job is None or process is None:
+            return CancelAnswer(requested=True, message="it ends before it begins")
+        number = signal.SIGKILL if force else signal.SIGTERM
+        delivered = process.send(number, host=self._host)
+        if force:
+            local_monitor.kill_strays(job.token)
+        return CancelAnswer(requested=True, message="" if delivered or force else "it was ending already")
+
+    def _entered(self, request: SubmitRequest, options: Mapping[str, str]) -> LocalJob | None:
+        """The token's job in the table, entered now unless it is there."""
+        known = self._table.job_of_token(request.token)
+        if known is None:
+            job = self._new_job(request, options)
+            known = self._table.enter(job)
+            if int(known) % _PRUNE_EVERY == 0:
+                self._table.prune(KEPT_JOBS)
+        return self._table.read(known)
+
+    def _new_job(self, request: SubmitRequest, options: Mapping[str, str]) -> LocalJob:
+        job_dirs = request.runtime_root or request.project_dir / ".hpc-compose"
+        job_id = self._table.reserve(request.project_dir, job_dirs)
+        name = options.get("job-name") or request.job_name
+        log = batch_log_path(
+            options,
+            job_id=job_id,
+            job_name=name,
+            user=self._user,
+            project_dir=request.project_dir,
+            host=self._host.partition(".")[0],
+        )
+        return LocalJob(
+            job_id=job_id,
+            token=request.token,
+            name=name,
+            user=self._user,
+            host=self._host,
+            project_dir=request.project_dir,
+            job_dir=job_dirs / job_id,
+            script=str(request.script),
+            batch_log=str(log or request.project_dir / f"slurm-{job_id}.out"),
+            submitted_at=self._clock.now(),
+            client=ProcessIdentity.of(os.getpid(), host=self._host),
+        )
+
+    def _start(self, job: LocalJob, request: SubmitRequest, options: Mapping[str, str]) -> RunOutcome:
+        self.counter.count("local_monitor")
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            local_monitor.__file__,
+            str(self._table.folder / job.job_id),
+            job.batch_log,
+            str(request.project_dir / options.get("chdir", "")),
+            job.token,
+            "bash",
+            job.script,
+            claim_argument(job.token),
+        ]
+        environment = {**job_environment(self._environment), **self._slurm_environment(job, options)}
+        return self._runner.run(argv, timeout_s=_START_TIMEOUT_S, env=environment, cwd=Path("/"))
+
+    def _slurm_environment(self, job: LocalJob, options: Mapping[str, str]) -> dict[str, str]:
+        """What Slurm would tell the script. Source: sbatch(1), OUTPUT ENVIRONMENT VARIABLES."""
+        cpus = str(len(os.sched_getaffinity(0)))
+        tasks = options.get("ntasks") or options.get("ntasks-per-node") or "1"
+        per_task = options.get("cpus-per-task")
+        return {
+            "SLURM_JOB_ID": job.job_id,
+            "SLURM_JOBID": job.job_id,
+            "SLURM_JOB_NAME": job.name,
+            "SLURM_JOB_USER": job.user,
+            "SLURM_JOB_UID": str(os.geteuid()),
+            "SLURM_SUBMIT_DIR": str(job.project_dir),
+            "SLURM_SUBMIT_HOST": self._host,
+            "SLURM_CLUSTER_NAME": "local",
+            "SLURM_JOB_NODELIST": self._host,
+            "SLURM_NODELIST": self._host,
+            "SLURMD_NODENAME": self._host,
+            "SLURM_NNODES": "1",
+            "SLURM_JOB_NUM_NODES": "1",
+            "SLURM_NODEID": "0",
+            "SLURM_PROCID": "0",
+            "SLURM_LOCALID": "0",
+            "SLURM_NTASKS": tasks,
+            "SLURM_NPROCS": tasks,
+            "SLURM_CPUS_ON_NODE": cpus,
+            "SLURM_JOB_CPUS_PER_NODE": cpus,
+            **({"SLURM_CPUS_PER_TASK": per_task} if per_task else {}),
+            "HPC_COMPOSE_ENGINE": "local",
+            "HPC_COMPOSE_PYTHON": self._environment.get("HPC_COMPOSE_PYTHON") or sys.executable,
+            local_monitor.TOKEN_VARIABLE: job.token,
+        }
+
+    def _active_row(self, job_id: JobId) -> JobRow | None:
+        job = self._table.read(job_id)
+        row = self._row(job) if job else None
+        forgotten_before = self._clock.now() - MEMORY_S
+        last_at = row.ended_at if row is not None else job.submitted_at if job is not None else None
+        is_over = row is None or row.state.is_terminal
+        if is_over and (last_at or 0.0) < forgotten_before:
+            self._table.retire(job_id)
+            return None
+        return row
+
+    def _row_of(self, job_id: JobId) -> JobRow | None:
+        job = self._table.read(job_id)
+        return self._row(job) if job else None
+
+    def _row(self, job: LocalJob) -> JobRow | None:
+        """How the job is now; None when it never began and never will, because its client died before."""
+        row = JobRow(
+            job_id=job.job_id,
+            state=JobState.PENDING,
+            source="local",
+            submitted_at=job.submitted_at,
+            started_at=_seconds(job.started, "started_at"),
+            node_count=1,
+            nodelist=job.host,
+            user=job.user,
+            name=job.name,
+            token=job.token,
+        )
+        if job.started is None:
+            return self._row_before_start(job, row)
+        if job.ended is not None:
+            return _ended_row(job, row)
+        return self._row_since_start(job, row)
+
+    def _row_before_start(self, job: LocalJob, row: JobRow) -> JobRow | None:
+        if job.cancel is not None:
+            return _shown(replace(row, ended_at=_seconds(job.cancel, "at")), JobState.CANCELLED)
+        waits_since = self._clock.now() - job.submitted_at
+        if waits_since > _PENDING_S or job.client is None or job.client.life(host=self._host) is Life.DEAD:
+            return None
+        return _shown(row, JobState.PENDING)
+
+    def _row_since_start(self, job: LocalJob, row: JobRow) -> JobRow:
+        process, monitor = job.process, job.monitor
+        life = process.life(host=self._host) if process else Life.UNKNOWN
+        if life is Life.ALIVE:
+            return _shown(row, JobState.RUNNING)
+        marker = job_end_cause(job)
+        if life is Life.UNKNOWN:
+            reason = f"runs on {job.host}, which cannot be looked into from {self._host}"
+            return _marked_row(row, marker) if marker else _shown(replace(row, reason=reason), JobState.RUNNING)
+        if monitor is not None and monitor.life(host=self._host) is Life.ALIVE:
+            return _shown(row, JobState.COMPLETING)
+        # The monitor may have written the end between the first look and this one.
+        fresh = self._table.read(job.job_id)
+        if fresh is not None and fresh.ended is not None:
+            return _ended_row(fresh, row)
+        if marker is not None:
+            return _marked_row(row, marker)
+        reason = "the processes of the job are gone, without a word of how they ended"
+        return _shown(replace(row, reason=reason, ended_at=self._last_sign(job)), JobState.NODE_FAIL)
+
+    def _last_sign(self, job: LocalJob) -> float | None:
+        """When the job last wrote its state, for one that could not say when it ended."""
+        try:
+            return (job.job_dir / "state.json").stat().st_mtime
+        except OSError:
+            return _seconds(job.started, "started_at")
+
+
+def _ended_row(job: LocalJob, row: JobRow) -> JobRow:
+    ended = job.ended or {}
+    code, number = ended.get("rc"), ended.get("signal")
+    ended_at = _seconds(ended, "ended_at")
+    row = replace(
+        row,
+        exit_code=code if type(code) is int else 0,
+        signal=number if type(number) is int else None,
+        ended_at=ended_at,
+    )
+    marker = job_end_cause(job)
+    cancelled_at = _seconds(job.cancel, "at")
+    if marker is not None and marker[0] == "time_limit":
+        return _shown(row, JobState.TIMEOUT)
+    if (marker is not None and marker[0] == "cancelled") or (
+        cancelled_at is not None and ended_at is not None and cancelled_at <= ended_at
+    ):
+        return _shown(row, JobState.CANCELLED)
+    return _shown(row, JobState.COMPLETED if row.exit_code == 0 and row.signal is None else JobState.FAILED)
+
+
+def _marked_row(row: JobRow, marker: tuple[str, int | None]) -> JobRow:
+    """The end that the job itself wrote down, where nobody saw its exit status."""
+    cause, code = marker
+    state = _CAUSE_STATES.get(cause, JobState.FAILED)
+    return _shown(replace(row, exit_code=0 if state is JobState.COMPLETED else code), state)
+
+
+def _shown(row: JobRow, state: JobState) -> JobRow:
+    return replace(row, state=state, raw_state=state.value)
+
+
+def _options(request: SubmitRequest) -> dict[str, str]:
+    return job_options(request.script.read_text(encoding="utf-8", errors="surrogateescape"), request.extra_args)
+
+
+def _seconds(fields: Mapping[str, object] | None, name: str) -> float | None:
+    value = fields.get(name) if fields else None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(kind="error", source="local", message=f"the job table cannot be read: {error}")

@@ -1,0 +1,261 @@
+"""The engine `slurm`: the site's own tools, asked as seldom as possible, believed only when they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from compose_core.cluster.batch_log import batch_log_path
+from compose_core.cluster.engine import (
+    Accepted,
+    Ambiguous,
+    Answer,
+    CallCounter,
+    CancelAnswer,
+    EngineName,
+    EvidenceSource,
+    Refused,
+    Rows,
+    SubmitAnswer,
+    SubmitRequest,
+    Unavailable,
+)
+from compose_core.cluster.job_environment import job_environment, tool_environment
+from compose_core.cluster.job_rows import find_row
+from compose_core.cluster.runner import CommandRunner, Finished, NotFound, NotStarted, RunOutcome, TimedOut
+from compose_core.cluster.sacct import chunks, parse_sacct, sacct_argv
+from compose_core.cluster.sbatch import parse_sbatch, sbatch_argv
+from compose_core.cluster.sbatch_directives import job_options
+from compose_core.cluster.scancel import parse_scancel, scancel_argv
+from compose_core.cluster.scontrol import (
+    parse_ping,
+    parse_show_config,
+    parse_show_job,
+    ping_argv,
+    seconds_setting,
+    show_config_argv,
+    show_job_argv,
+)
+from compose_core.cluster.sinfo import PartitionRow, parse_sinfo, sinfo_argv
+from compose_core.cluster.slurm_text import fault_kind
+from compose_core.cluster.squeue import parse_squeue, squeue_argv
+from compose_core.job_state import JobId
+
+SBATCH_TIMEOUT_S = 60.0
+QUERY_TIMEOUT_S = 30.0
+"""A frozen controller costs squeue 20 s; measured with 22.05 and MessageTimeout=10."""
+_ACCOUNTING_MARGIN_S = 3600.0
+"""How much earlier the accounting is asked from, because hosts' clocks differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmTools:
+    """The programs to call, by name or path, for sites that wrap them."""
+
+    sbatch: str = "sbatch"
+    squeue: str = "squeue"
+    sacct: str = "sacct"
+    scontrol: str = "scontrol"
+    scancel: str = "scancel"
+    sinfo: str = "sinfo"
+    sstat: str = "sstat"
+
+
+class Slurm:
+    """The scheduler behind `sbatch`."""
+
+    name: EngineName = "slurm"
+
+    def __init__(
+        self,
+        runner: CommandRunner,
+        *,
+        environment: Mapping[str, str],
+        user: str,
+        tools: SlurmTools | None = None,
+        sbatch_timeout_s: float = SBATCH_TIMEOUT_S,
+        query_timeout_s: float = QUERY_TIMEOUT_S,
+    ) -> None:
+        self.counter = CallCounter()
+        self._runner = runner
+        self._tools = tools or SlurmTools()
+        self._user = user
+        self._job_environment = job_environment(environment)
+        self._tool_environment = tool_environment(environment)
+        self._sbatch_timeout_s = sbatch_timeout_s
+        self._query_timeout_s = query_timeout_s
+
+    def submit(self, request: SubmitRequest) -> SubmitAnswer:
+        """Run sbatch once in the project folder, with the cleaned environment that the job will inherit."""
+        argv = sbatch_argv(self._tools.sbatch, request.token, request.script, request.extra_args)
+        outcome = self._run(
+            argv, "sbatch", timeout_s=self._sbatch_timeout_s, env=self._job_environment, cwd=request.project_dir
+        )
+        match outcome:
+            case Finished():
+                answer = parse_sbatch(outcome)
+                return self._with_batch_log(answer, request) if isinstance(answer, Accepted) else answer
+            case NotFound():
+                return Refused(kind="permanent", message=outcome.message, remedy="Load Slurm, or use --engine local.")
+            case NotStarted():
+                return Refused(kind="limit", message=outcome.message, remedy="Nothing was submitted: try again later.")
+            case _:
+                return Ambiguous(message=_fault(outcome))
+
+    def queue(self) -> Answer:
+        """All jobs of this user that the controller remembers; one squeue."""
+        return self._query("squeue", squeue_argv(self._tools.squeue), parse_squeue)
+
+    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
+        """What the accounting knows of these jobs since then; one sacct for every 200 of them.
+
+        Raises: ValueError: no id given.
+        """
+        if not job_ids:
+            raise ValueError("the accounting is asked for given jobs only")
+        since = since_epoch_s - _ACCOUNTING_MARGIN_S
+        rows = Rows(rows=(), source="sacct")
+        for chunk in chunks(job_ids):
+            argv = sacct_argv(since_epoch_s=since, job_ids=chunk, program=self._tools.sacct)
+            answer = self._query("sacct", argv, parse_sacct)
+            if isinstance(answer, Unavailable):
+                return answer
+            rows = replace(rows, rows=(*rows.rows, *answer.rows), malformed=rows.malformed + answer.malformed)
+        return rows
+
+    def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
+        """Jobs of this user that carry the token, in the queue and in the accounting; array tasks one by one."""
+        since = since_epoch_s - _ACCOUNTING_MARGIN_S
+        argv = sacct_argv(since_epoch_s=since, user=self._user, program=self._tools.sacct)
+        answers = (self.queue(), self._query("sacct", argv, parse_sacct))
+        queued, accounted = (_carrying(answer, token) for answer in answers)
+        return queued, accounted
+
+    def cancel(self, job_id: JobId, *, token: str | None = None, force: bool = False) -> CancelAnswer:
+        """Run scancel; with a token only after the queue showed that this id still is that submission's job."""
+        if token is not None:
+            doubt = self._doubt(job_id, token)
+            if doubt is not None:
+                return doubt
+        argv = scancel_argv(job_id, force=force, program=self._tools.scancel)
+        outcome = self._run(argv, "scancel", timeout_s=self._query_timeout_s, env=self._tool_environment)
+        if isinstance(outcome, Finished):
+            return parse_scancel(outcome)
+        return CancelAnswer(requested=False, reachable=isinstance(outcome, NotFound), message=_fault(outcome))
+
+    def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
+        """All that the controller knows of one job, by Slurm's own keys; empty when it knows none with this id."""
+        outcome = self._ask("scontrol", show_job_argv(job_id, self._tools.scontrol))
+        if isinstance(outcome, Finished) and outcome.rc != 0 and "Invalid job id" in outcome.stderr:
+            return {}
+        good = _good(outcome, "scontrol")
+        return good if isinstance(good, Unavailable) else parse_show_job(good.stdout)
+
+    def settings(self) -> dict[str, str] | Unavailable:
+        """The site's settings, such as `KillWait`."""
+        good = _good(self._ask("scontrol", show_config_argv(self._tools.scontrol)), "scontrol")
+        return good if isinstance(good, Unavailable) else parse_show_config(good.stdout)
+
+    def kill_wait_s(self) -> int | None:
+        """Seconds between TERM and KILL at the end of a job; None when it cannot be asked."""
+        settings = self.settings()
+        return None if isinstance(settings, Unavailable) else seconds_setting(settings, "KillWait")
+
+    def is_up(self) -> bool:
+        """A controller answers."""
+        outcome = self._ask("scontrol", ping_argv(self._tools.scontrol))
+        return isinstance(outcome, Finished) and parse_ping(outcome.stdout)
+
+    def partitions(self) -> tuple[PartitionRow, ...] | Unavailable:
+        """The site's partitions and their nodes."""
+        good = _good(self._ask("sinfo", sinfo_argv(self._tools.sinfo)), "scontrol")
+        return good if isinstance(good, Unavailable) else parse_sinfo(good.stdout)
+
+    def _with_batch_log(self, answer: Accepted, request: SubmitRequest) -> Accepted:
+        options = job_options(_text_of(request.script), request.extra_args)
+        name = options.get("job-name") or request.job_name
+        log = batch_log_path(
+            options, job_id=answer.job_id, job_name=name, user=self._user, project_dir=request.project_dir
+        )
+        return replace(answer, batch_log=log)
+
+    def _doubt(self, job_id: JobId, token: str) -> CancelAnswer | None:
+        """Why the job must not be signalled; None when it is the token's."""
+        answer = self.queue()
+        if isinstance(answer, Unavailable):
+            return CancelAnswer(requested=False, reachable=False, message=answer.message)
+        row = find_row(answer.rows, job_id)
+        if row is None or row.state.is_terminal:
+            return CancelAnswer(requested=False, message=f"job {job_id} is not in the queue any more")
+        found = row.token or self._accounted_token(job_id, row.submitted_at)
+        if found == token:
+            return None
+        return CancelAnswer(
+            requested=False,
+            message=f"job {job_id} is another submission's now (ids are reused): it was left alone",
+        )
+
+    def _accounted_token(self, job_id: JobId, submitted_at: float | None) -> str | None:
+        """The token of a job whose comment somebody else has replaced: its submit line still holds it."""
+        answer = self.accounting([job_id], since_epoch_s=submitted_at or 0.0)
+        row = None if isinstance(answer, Unavailable) else find_row(answer.rows, job_id)
+        return row.token if row else None
+
+    def _query(self, source: EvidenceSource, argv: Sequence[str], parse: Callable[[str], Rows]) -> Answer:
+        good = _good(self._ask(source, argv), source)
+        if isinstance(good, Unavailable):
+            return good
+        rows = parse(good.stdout)
+        if rows.malformed and not rows.rows:
+            return Unavailable(kind="error", source=source, message=f"{source} printed no row that can be read")
+        return rows
+
+    def _ask(self, program: str, argv: Sequence[str]) -> RunOutcome:
+        return self._run(argv, program, timeout_s=self._query_timeout_s, env=self._tool_environment)
+
+    def _run(
+        self, argv: Sequence[str], program: str, *, timeout_s: float, env: Mapping[str, str], cwd: Path | None = None
+    ) -> RunOutcome:
+        self.counter.count(program)
+        return self._runner.run(argv, timeout_s=timeout_s, env=env, cwd=cwd)
+
+
+def _good(outcome: RunOutcome, source: EvidenceSource) -> Finished | Unavailable:
+    match outcome:
+        case Finished(rc=0):
+            return outcome
+        case Finished():
+            kind = fault_kind(f"{outcome.stderr}\n{outcome.stdout}")
+            return Unavailable(kind=kind, source=source, message=outcome.first_error_line)
+        case NotFound():
+            return Unavailable(kind="missing", source=source, message=outcome.message)
+        case TimedOut():
+            return Unavailable(kind="unreachable", source=source, message=_fault(outcome))
+        case _:
+            return Unavailable(kind="error", source=source, message=_fault(outcome))
+
+
+def _fault(outcome: RunOutcome) -> str:
+    match outcome:
+        case Finished():
+            return outcome.first_error_line
+        case NotFound() | NotStarted():
+            return outcome.message
+        case TimedOut():
+            return f"{outcome.argv[0]} did not answer within {outcome.timeout_s:g} s"
+        case _:
+            return f"{outcome.argv[0]} printed more than {outcome.cap} bytes"
+
+
+def _carrying(answer: Answer, token: str) -> Answer:
+    if isinstance(answer, Unavailable):
+        return answer
+    return replace(answer, rows=tuple(row for row in answer.rows if row.token == token))
+
+
+def _text_of(script: Path) -> str:
+    try:
+        return script.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""  # only the place of the batch log is asked for; the job is accepted already
