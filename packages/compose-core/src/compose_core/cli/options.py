@@ -30,6 +30,26 @@ strict_env = click.option(
 )
 
 
+def submission(command: Command) -> Command:
+    """What `up` and `submit` have in common."""
+    for option in (
+        click.option(
+            "--run-key",
+            metavar="KEY",
+            help="Name of the task this job is for: a second submit with the same key attaches to the job.",
+        ),
+        click.option(
+            "--script-out",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Keep a copy of the script here.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Do everything but submit."),
+    ):
+        command = option(command)
+    return command
+
+
 def common(command: Command) -> Command:
     """The options of every command; the command gets them as one `tools` argument."""
 

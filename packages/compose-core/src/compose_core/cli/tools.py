@@ -13,7 +13,9 @@ from compose_core.cli.output import Format, Output
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
+    from compose_core.plan.model import Backend
     from compose_core.spec import LoadedSpec
+    from compose_core.submission.context import SubmissionEvent, SubmitContext
 
 EngineChoice = Literal["auto", "slurm", "local"]
 
@@ -60,8 +62,38 @@ class Tools:
         """The plan of a loaded file at this site."""
         from compose_core.plan import PlanContext, build_plan
 
-        site = self.site
         return build_plan(
             loaded,
-            PlanContext(engine=site.engine_name, home=str(site.home), container_backends=site.container_backends),
+            PlanContext(
+                engine=self.site.engine_name,
+                home=str(self.site.home),
+                container_backends=self._container_backends(),
+            ),
         )
+
+    def submit_context(self, project_dir: Path) -> SubmitContext:
+        """What a submission in this folder works with; what it says goes to stderr."""
+        from compose_core.records.paths import ProjectPaths, StatePaths
+        from compose_core.submission.context import Client, SubmitContext
+        from compose_core.version import __version__
+
+        site = self.site
+        return SubmitContext(
+            engine=site.engine,
+            clock=site.clock,
+            project=ProjectPaths(project_dir),
+            state=StatePaths(site.state_dir),
+            client=Client.this_process(host=site.host, user=site.user),
+            on_event=self._tell_event,
+            tool_version=__version__,
+        )
+
+    def _tell_event(self, event: SubmissionEvent) -> None:
+        if event.kind in ("doubt", "waiting", "adopted", "absent", "warning"):
+            self.output.talk(event.message)
+
+    def _container_backends(self) -> tuple[Backend, ...]:
+        """On a cluster the nodes decide, which planning cannot see; here it is what is installed."""
+        if self.site.engine_name == "slurm":
+            return ("pyxis", "enroot", "apptainer")
+        return self.site.available_backends

@@ -122,7 +122,11 @@ def _cpus(
         return literal(str(count)), owns, f"{why} the CPUs of the allocation"
     if tasks_per_node == 1:
         return (Variable("SLURM_CPUS_ON_NODE"),), owns, f"{why} all CPUs that Slurm grants on the node"
-    return None, False, ""
+    return (
+        None,
+        False,
+        "Slurm's default of one CPU a task: the allocation's CPUs are not known, set x-slurm.cpus_per_task",
+    )
 
 
 def _reserved(spec: ComposeSpec) -> int:

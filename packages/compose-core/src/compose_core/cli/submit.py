@@ -1,0 +1,34 @@
+"""`hpcc submit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from compose_core.cli import options
+from compose_core.cli.tools import Tools
+from compose_core.cli.up import submit_and_follow
+
+
+@click.command(help="Submit the job and return at once; the job id is printed. With --watch it is `hpcc up`.")
+@options.compose_file
+@options.strict_env
+@options.submission
+@click.option(
+    "--watch/--detach", default=False, help="Follow the job, or return once it is submitted.", show_default=True
+)
+@options.common
+def submit(
+    tools: Tools,
+    file: Path,
+    strict_env: bool,
+    dry_run: bool,
+    script_out: Path | None,
+    run_key: str | None,
+    watch: bool,
+) -> int:
+    """As `up`, without following."""
+    return submit_and_follow(
+        tools, file, strict_env=strict_env, dry_run=dry_run, script_out=script_out, run_key=run_key, watch=watch
+    )

@@ -1,0 +1,155 @@
+"""`hpcc up`, and the way to a submitted job that it shares with `hpcc submit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from compose_core.cli import options
+from compose_core.cli.output import write_private
+from compose_core.cli.tools import Tools
+from compose_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from compose_core.plan import Plan
+    from compose_core.submission.submit import Submission
+
+
+@click.command(
+    help="Submit the job and follow it until it ends; the exit status is 0 when it completed, 1 when it failed.\n\n"
+    "Ctrl-C leaves the job running: `hpcc status`, `hpcc logs --follow` and `hpcc cancel` go on from there."
+)
+@options.compose_file
+@options.strict_env
+@options.submission
+@click.option(
+    "--watch/--detach", default=True, help="Follow the job, or return once it is submitted.", show_default=True
+)
+@options.common
+def up(
+    tools: Tools,
+    file: Path,
+    strict_env: bool,
+    dry_run: bool,
+    script_out: Path | None,
+    run_key: str | None,
+    watch: bool,
+) -> int:
+    """Render → submit → record → follow."""
+    return submit_and_follow(
+        tools, file, strict_env=strict_env, dry_run=dry_run, script_out=script_out, run_key=run_key, watch=watch
+    )
+
+
+def submit_and_follow(
+    tools: Tools,
+    file: Path,
+    *,
+    strict_env: bool,
+    dry_run: bool,
+    script_out: Path | None,
+    run_key: str | None,
+    watch: bool,
+) -> int:
+    """The exit status of `up` and `submit`."""
+    from compose_core.render import render_script
+
+    if run_key is not None and not run_key:
+        raise UsageError("--run-key is empty", remedy="Name the task whose retries must not submit again.")
+    plan = tools.plan(file, strict_env=strict_env)
+    tools.output.warn(plan.warnings)
+    script = render_script(plan)
+    if script_out is not None:
+        write_private(script_out, script)
+    if dry_run:
+        _report_dry_run(tools, plan, script_out)
+        return 0
+    submission = _submit(tools, plan, script, run_key=run_key)
+    if not watch:
+        _report_submission(tools, plan, submission)
+        return 0
+    from compose_core.cli.follow import follow_to_the_end
+
+    _tell_submission(tools, submission)
+    return follow_to_the_end(tools, submission)
+
+
+def submission_report(plan: Plan, submission: Submission) -> dict[str, Any]:
+    """What `--format json` says of a submitted job."""
+    record = submission.record
+    return {
+        "schema_version": 1,
+        "submitted": True,
+        "dry_run": False,
+        "attached": submission.attached,
+        "job_id": record.job_id,
+        "cluster": record.cluster,
+        "submission_token": submission.token,
+        "engine": record.backend,
+        "backend": plan.backend,
+        "name": record.name,
+        "compose_file": record.compose_file,
+        "script_path": record.script_path,
+        "job_dir": record.job_dir,
+        "batch_log": record.batch_log,
+        "cache_dir": record.cache_dir,
+        "service_logs": record.service_logs,
+        "next_commands": next_commands(record.job_id),
+    }
+
+
+def next_commands(job_id: str) -> list[str]:
+    """What a person may want to type next."""
+    return [f"hpcc {command} --job-id {job_id}" for command in ("status", "logs --follow", "cancel")]
+
+
+def _submit(tools: Tools, plan: Plan, script: str, *, run_key: str | None) -> Submission:
+    from compose_core.submission.submit import submit_plan
+
+    submission = submit_plan(tools.submit_context(Path(plan.project_dir)), plan, script, run_key=run_key)
+    if submission.notice:
+        tools.output.talk(submission.notice)
+    return submission
+
+
+def _tell_submission(tools: Tools, submission: Submission) -> None:
+    record = submission.record
+    verb = "is followed again" if submission.attached else "submitted"
+    tools.output.talk(f"job {record.job_id} ({record.name}) {verb} on the {record.backend} engine")
+    tools.output.talk(f"batch log {record.batch_log}")
+
+
+def _report_submission(tools: Tools, plan: Plan, submission: Submission) -> None:
+    if tools.output.is_json:
+        tools.output.json(submission_report(plan, submission))
+        return
+    _tell_submission(tools, submission)
+    for command in next_commands(submission.job_id):
+        tools.output.talk(f"  {command}")
+    tools.output.data(submission.job_id)
+
+
+def _report_dry_run(tools: Tools, plan: Plan, script_out: Path | None) -> None:
+    if tools.output.is_json:
+        tools.output.json(
+            {
+                "schema_version": 1,
+                "submitted": False,
+                "dry_run": True,
+                "attached": False,
+                "job_id": None,
+                "engine": tools.site.engine_name,
+                "backend": plan.backend,
+                "name": plan.name,
+                "compose_file": plan.compose_file,
+                "script_path": str(script_out.absolute()) if script_out else None,
+            }
+        )
+    elif script_out is not None:
+        tools.output.talk(f"wrote {script_out}; nothing was submitted")
+    else:
+        tools.output.talk(
+            f"{plan.name} would be submitted; --script-out FILE keeps the script, `hpcc render` prints it"
+        )
