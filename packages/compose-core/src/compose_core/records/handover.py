@@ -19,3 +19,5 @@ class Handover(Format):
     boot_id: str
     pid: int
     start_ticks: int = 0
+    given_up: bool = False
+    """The client ended without knowing what became of it."""

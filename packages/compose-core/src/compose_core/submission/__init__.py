@@ -1,0 +1,1 @@
+"""Exactly-once submission: whatever dies in between, one logical submission becomes one job that runs."""

@@ -1,0 +1,1 @@
+"""How is it now: snapshots of jobs, their logs, their artifacts, and their end on request."""

@@ -1,0 +1,56 @@
+"""The job that a command means."""
+
+from __future__ import annotations
+
+from compose_core.errors import NoSuchJob, RecordError, UsageError
+from compose_core.job_state import parse_job_id
+from compose_core.records.job_record import JobRecord
+from compose_core.records.paths import ProjectPaths
+from compose_core.tracking.jobs import tracked_jobs
+
+
+def find_job(project: ProjectPaths, job_id: str | None = None) -> JobRecord:
+    """The record of this job; without an id the newest job of kind main, else the newest at all.
+
+    Raises: NoSuchJob: the project has none.  UsageError: the id is none.  RecordError: its record cannot be read.
+    """
+    if job_id is not None:
+        return _by_id(project, job_id)
+    try:
+        latest = JobRecord.read(project.latest)
+    except RecordError:
+        latest = None  # the records themselves know better
+    if latest is not None and _is_kept(project, latest):
+        return latest
+    found = tracked_jobs(project).records
+    if not found:
+        raise NoSuchJob(
+            f"no job has been submitted from {project.project_dir}",
+            remedy="Submit one with `hpcc up`, or name the compose file of another folder with -f.",
+        )
+    mains = [record for record in found if record.kind == "main"]
+    return (mains or list(found))[0]
+
+
+def _by_id(project: ProjectPaths, job_id: str) -> JobRecord:
+    try:
+        parsed = parse_job_id(job_id)
+    except ValueError as error:
+        raise UsageError(str(error), code="job-id") from error
+    record = JobRecord.read(project.job_record(parsed))
+    if record is None:
+        known = ", ".join(record.job_id for record in tracked_jobs(project).records[:5])
+        raise NoSuchJob(
+            f"job {parsed} was not submitted from {project.project_dir}",
+            remedy=f"Known here: {known}." if known else "Submit one with `hpcc up`, or name its compose file with -f.",
+        )
+    return record
+
+
+def _is_kept(project: ProjectPaths, latest: JobRecord) -> bool:
+    """The record behind the copy is still there; a removed job is no answer."""
+    try:
+        record = JobRecord.read(project.job_record(latest.job_id))
+    except RecordError:
+        return True
+    return record is not None and record.submission_token == latest.submission_token

@@ -1,0 +1,169 @@
+"""How all these jobs are now: files first, one queue call, one accounting call for those that left the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from compose_core.clock import Clock
+from compose_core.cluster.engine import Answer, Engine, Rows
+from compose_core.errors import RecordError
+from compose_core.job_state import JobId, JobState
+from compose_core.records.absence import Absence
+from compose_core.records.atomic import remove_file
+from compose_core.records.job_record import JobRecord
+from compose_core.tracking.job_files import JobFiles, read_job_files
+from compose_core.tracking.snapshot import (
+    Evidence,
+    JobSnapshot,
+    Memory,
+    Word,
+    decide,
+    needs_scheduler,
+    rows_by_id,
+    word_of,
+)
+
+_ACCOUNTING_BEFORE_S = 3600.0
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one process remembers between its looks; a new one knows only what lies on disk."""
+
+    memories: dict[str, Memory] = field(default_factory=dict)
+    """By token."""
+    beats: dict[str, float] = field(default_factory=dict)
+    """The heartbeat seen last, by token."""
+
+
+def observe(
+    records: Sequence[JobRecord],
+    engine: Engine | Mapping[str, Engine],
+    clock: Clock,
+    *,
+    watch: Watch | None = None,
+) -> list[JobSnapshot]:
+    """One snapshot per record, in their order; at most one queue and one accounting call per engine.
+
+    With one engine, jobs that another engine runs are judged by their own files alone. No call is made for jobs that
+    said themselves how they ended.
+    """
+    watch = watch or Watch()
+    files = [read_job_files(record) for record in records]
+    now = clock.now()
+    evidences = [
+        Evidence(record=record, files=found, now=now, memory=_recall(watch, record, found, now))
+        for record, found in zip(records, files)
+    ]
+    engines: Mapping[str, Engine] = engine if isinstance(engine, Mapping) else {engine.name: engine}
+    for name, one in engines.items():
+        _ask(evidences, name, one)
+    now = clock.now()
+    evidences = [replace(evidence, now=now) for evidence in evidences]
+    return [_remember(watch, evidence, decide(evidence)) for evidence in evidences]
+
+
+def observe_one(
+    record: JobRecord, engine: Engine | Mapping[str, Engine], clock: Clock, *, watch: Watch | None = None
+) -> JobSnapshot:
+    """The snapshot of one job."""
+    return observe([record], engine, clock, watch=watch)[0]
+
+
+def _ask(evidences: list[Evidence], engine_name: str, engine: Engine) -> None:
+    """Put the scheduler's words beside the files, for the jobs of this engine that need them."""
+    asked = [
+        position
+        for position, evidence in enumerate(evidences)
+        if evidence.record.backend == engine_name and needs_scheduler(evidence.files, evidence.record, evidence.now)
+    ]
+    if not asked:
+        return
+    queue = engine.queue()
+    for position, word in zip(asked, _words(queue, [evidences[position].record for position in asked])):
+        evidences[position] = replace(evidences[position], queue=word)
+    vanished = [position for position in asked if _wants_accounting(evidences[position])]
+    if not vanished:
+        return
+    since = min(evidences[position].record.submitted_at for position in vanished) - _ACCOUNTING_BEFORE_S
+    ids = [JobId(evidences[position].record.job_id) for position in vanished]
+    accounting = engine.accounting(ids, since_epoch_s=since)
+    for position, word in zip(vanished, _words(accounting, [evidences[position].record for position in vanished])):
+        evidences[position] = replace(evidences[position], accounting=word)
+
+
+def _words(answer: Answer, records: Sequence[JobRecord]) -> list[Word]:
+    rows = rows_by_id(answer) if isinstance(answer, Rows) else None
+    return [word_of(answer, record, rows) for record in records]
+
+
+def _wants_accounting(evidence: Evidence) -> bool:
+    queue = evidence.queue
+    if queue is None or queue.row or evidence.fresh:
+        return False
+    return not decide(evidence).terminal
+
+
+def _recall(watch: Watch, record: JobRecord, files: JobFiles, now: float) -> Memory:
+    """The memory of this process, else of an earlier command."""
+    token = record.submission_token
+    memory = watch.memories.get(token) or _stored(record)
+    beat = files.state.heartbeat_at if files.state else None
+    if beat is not None:
+        if token in watch.beats and watch.beats[token] != beat:
+            memory = replace(memory, beat_seen_at=now)
+        watch.beats[token] = beat
+    return memory
+
+
+def _stored(record: JobRecord) -> Memory:
+    try:
+        absence = Absence.read(record.project.absence(record.job_id))
+    except RecordError:
+        return Memory()
+    if absence is None or absence.token != record.submission_token:
+        return Memory()
+    return Memory(last_state=absence.last_state, absent_since=absence.first_at, absent_last=absence.last_at)
+
+
+def _remember(watch: Watch, evidence: Evidence, snapshot: JobSnapshot) -> JobSnapshot:
+    """Keep what the next look needs: since when the queue lacks the job, and what it was before."""
+    memory = evidence.memory
+    known = snapshot.state if snapshot.state not in _NO_STATES else snapshot.last_known_state
+    absent = evidence.absent_s is not None
+    since = None
+    if absent:
+        since = memory.absent_since if memory.absent_since is not None else evidence.now
+    elif evidence.queue is None or not evidence.queue.answered:
+        since = memory.absent_since  # no answer is no sighting
+    new = replace(
+        memory,
+        last_state=known or memory.last_state,
+        absent_since=since,
+        absent_last=evidence.now if absent else memory.absent_last,
+    )
+    watch.memories[evidence.record.submission_token] = new
+    _store(evidence.record, memory, new, forget=snapshot.terminal)
+    return snapshot
+
+
+def _store(record: JobRecord, before: Memory, now: Memory, *, forget: bool) -> None:
+    """Best effort: a folder that cannot be written only makes the next command start anew."""
+    path = record.project.absence(record.job_id)
+    try:
+        if now.absent_since is None or forget:
+            if before.absent_since is not None:
+                remove_file(path)
+        elif before.absent_since is None:
+            Absence(
+                token=record.submission_token,
+                first_at=now.absent_since,
+                last_at=now.absent_last or now.absent_since,
+                last_state=now.last_state,
+            ).replace(path)
+    except RecordError:
+        return
+
+
+_NO_STATES = frozenset({JobState.UNKNOWN, JobState.UNREACHABLE, JobState.LOST})

@@ -1,0 +1,463 @@
+"""What is known of a job, decided from all evidence at once: a pure function of files, scheduler answers and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from compose_core.cluster.engine import Answer, JobRow, Rows, Unavailable
+from compose_core.job_state import JobState
+from compose_core.records.end_marker import EndMarker
+from compose_core.records.job_record import JobRecord
+from compose_core.records.state import ServiceState, StateFile
+from compose_core.tracking.job_files import JobFiles
+
+Source = Literal["state", "squeue", "sacct", "scontrol", "local", "record"]
+
+REQUEUE_GRACE_S = 300.0
+"""A preempted job or one whose node failed may come back: it is final after this long absence from the queue."""
+LOST_ABSENCE_S = 60.0
+LOST_AFTER_SUBMIT_S = 120.0
+LOST_DESPITE_ACCOUNTING_S = 150.0
+"""The accounting may keep a row of a job that the controller forgot in a crash, and never close it."""
+SUBMIT_TOLERANCE_S = 300.0
+
+_LIVE_SERVICES = frozenset({"starting", "running", "ready", "backoff", "waiting"})
+_STATE_OF_CAUSE = {
+    "completed": JobState.COMPLETED,
+    "cancelled": JobState.CANCELLED,
+    "time_limit": JobState.TIMEOUT,
+    "signal": JobState.CANCELLED,
+}
+_CAUSES_OF_REQUEUE = frozenset({"cancelled", "signal"})
+"""A job that Slurm preempts gets the same signal as one that is cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What one source says of one job."""
+
+    answered: bool
+    row: JobRow | None = None
+    other_job: bool = False
+    """The id belongs to another job now."""
+    disabled: bool = False
+    """There is no such source at this site."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What an earlier look left behind."""
+
+    last_state: JobState | None = None
+    absent_since: float | None = None
+    """The first good queue answer without the job, when all since had none either."""
+    absent_last: float | None = None
+    beat_seen_at: float | None = None
+    """When the heartbeat was last seen to move, by the watcher's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSnapshot:
+    """One service of the job."""
+
+    name: str
+    status: str
+    """A word of `state.json`, or `unknown` when its supervisor is silent."""
+    alive: bool = False
+    """Its process was there at the last heartbeat, and that is fresh."""
+    log_path: str = ""
+    state: ServiceState | None = None
+    """All that the supervisor wrote of it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of a report."""
+        fields = self.state.model_dump(mode="json") if self.state else {"service_name": self.name}
+        return {**fields, "status": self.status, "alive": self.alive, "log_path": self.log_path}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSnapshot:
+    """How a job is, as far as anybody knows."""
+
+    record: JobRecord
+    state: JobState
+    last_known_state: JobState | None = None
+    """Set when `state` is none of the scheduler's words."""
+    source: Source
+    terminal: bool = False
+    """It will not change any more."""
+    exit_code: int | None = None
+    signal: int | None = None
+    cause: str | None = None
+    """Why it ends, in the supervisor's words."""
+    reason: str = ""
+    """Why it waits or ended, in Slurm's words."""
+    detail: str = ""
+    """One sentence on what the state rests on, when that needs saying."""
+    observed_at: float
+    stale: bool = False
+    """The scheduler or the supervisor was not heard: the state may be an old one."""
+    submitted_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    heartbeat_at: float | None = None
+    attempt: int | None = None
+    time_limit_s: int | None = None
+    nodelist: str = ""
+    services: tuple[ServiceSnapshot, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def job_id(self) -> str:
+        """The scheduler's id."""
+        return self.record.job_id
+
+    @property
+    def failed(self) -> bool:
+        """It ended, and not well."""
+        return self.terminal and self.state.is_failure
+
+    @property
+    def succeeded(self) -> bool:
+        """It ended well; never by mere absence."""
+        return self.terminal and self.state is JobState.COMPLETED
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields of a report; times in epoch seconds."""
+        return {
+            "schema_version": 1,
+            "job_id": self.job_id,
+            "name": self.record.name,
+            "submission_token": self.record.submission_token,
+            "backend": self.record.backend,
+            "state": str(self.state),
+            "last_known_state": str(self.last_known_state) if self.last_known_state else None,
+            "source": self.source,
+            "terminal": self.terminal,
+            "failed": self.failed,
+            "exit_code": self.exit_code,
+            "signal": self.signal,
+            "cause": self.cause,
+            "reason": self.reason,
+            "detail": self.detail,
+            "observed_at": self.observed_at,
+            "stale": self.stale,
+            "submitted_at": self.submitted_at,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "heartbeat_at": self.heartbeat_at,
+            "attempt": self.attempt,
+            "time_limit_s": self.time_limit_s,
+            "nodelist": self.nodelist,
+            "services": [service.as_json() for service in self.services],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything that is known of one job at one time."""
+
+    record: JobRecord
+    files: JobFiles
+    now: float
+    queue: Word | None = None
+    """None: not asked."""
+    accounting: Word | None = None
+    memory: Memory = field(default_factory=Memory)
+
+    @property
+    def fresh(self) -> bool:
+        """The supervisor lives."""
+        return self.files.is_fresh(self.now, beat_seen_at=self.memory.beat_seen_at)
+
+    @property
+    def absent_s(self) -> float | None:
+        """How long good queue answers lack the job, this one included; None when the queue has it or was not asked."""
+        if self.queue is None or not self.queue.answered or self.queue.row:
+            return None
+        return self.now - self.memory.absent_since if self.memory.absent_since is not None else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    state: JobState
+    source: Source
+    terminal: bool = False
+    row: JobRow | None = None
+    detail: str = ""
+    stale: bool = False
+    last_known: JobState | None = None
+
+
+def word_of(answer: Answer, record: JobRecord, rows: dict[str, JobRow] | None = None) -> Word:
+    """What the answer says of the job; a row that carries another token is another job's.
+
+    `rows` are the answer's rows by id, for callers that look up many jobs in one answer.
+    """
+    if isinstance(answer, Unavailable):
+        return Word(answered=False, disabled=answer.kind in {"disabled", "missing"}, message=answer.message)
+    row = (rows if rows is not None else rows_by_id(answer)).get(record.job_id)
+    if row is None:
+        incomplete = answer.malformed > 0
+        return Word(answered=not incomplete, message="a part of the answer could not be read" if incomplete else "")
+    if _is_same_job(row, record):
+        return Word(answered=True, row=row)
+    return Word(answered=True, other_job=True)
+
+
+def rows_by_id(answer: Rows) -> dict[str, JobRow]:
+    """The rows of the answer by job id."""
+    return {str(row.job_id): row for row in answer.rows}
+
+
+def needs_scheduler(files: JobFiles, record: JobRecord, now: float) -> bool:
+    """The job's own word does not settle it."""
+    state = files.state
+    if state is None or not state.is_terminal:
+        return True
+    return _may_come_back(record, state.cause, state.finished_at or state.updated_at, now)
+
+
+def decide(evidence: Evidence) -> JobSnapshot:
+    """The job's status, from the first evidence that says something.
+
+    In this order: its own last word, the queue, the accounting, its heartbeat, what was known before. Absence is never
+    success, silence never an end.
+    """
+    verdict = _verdict(evidence)
+    files, record, row = evidence.files, evidence.record, verdict.row
+    state, end = files.state, files.end
+    ended = end if verdict.terminal or evidence.fresh or end else None
+    return JobSnapshot(
+        record=record,
+        state=verdict.state,
+        last_known_state=verdict.last_known,
+        source=verdict.source,
+        terminal=verdict.terminal,
+        exit_code=_exit_code(verdict, state, end),
+        signal=(ended.signal if ended else None) or (row.signal if row else None),
+        cause=(ended.cause if ended else None) or (state.cause if state else None),
+        reason=row.reason if row else "",
+        detail=verdict.detail,
+        observed_at=evidence.now,
+        stale=verdict.stale,
+        submitted_at=record.submitted_at,
+        started_at=_first(state.started_at if state else None, _row_start(row)),
+        ended_at=_first(
+            state.finished_at if state and state.is_terminal else None,
+            row.ended_at if row and verdict.terminal else None,
+            end.at if end and verdict.terminal else None,
+        ),
+        heartbeat_at=state.heartbeat_at if state else None,
+        attempt=state.attempt if state else None,
+        time_limit_s=_time_limit(record, row),
+        nodelist=row.nodelist if row else "",
+        services=_services(evidence, verdict),
+        warnings=files.faults,
+    )
+
+
+def _verdict(evidence: Evidence) -> _Verdict:
+    state, end = evidence.files.state, evidence.files.end
+    if state and state.is_terminal:
+        return _by_last_word(evidence, JobState(state.job_status), state.cause, state.finished_at or state.updated_at)
+    if end:
+        return _by_end_marker(evidence, end)
+    if evidence.queue is None or not evidence.queue.answered:
+        return _without_queue(evidence)
+    row = evidence.queue.row
+    return _by_queue_row(evidence, row) if row else _vanished(evidence)
+
+
+def _by_last_word(evidence: Evidence, said: JobState, cause: str | None, at: float | None) -> _Verdict:
+    """The supervisor wrote that the job ended; only a requeue by Slurm can undo that."""
+    final = _Verdict(state=said, source="state", terminal=True, row=evidence.queue.row if evidence.queue else None)
+    queue = evidence.queue
+    if queue is None or not _may_come_back(evidence.record, cause, at, evidence.now):
+        return final
+    if not queue.answered:
+        detail = "it was told to stop, and whether Slurm puts it back into the queue is not known yet"
+        return _Verdict(state=said, source="state", detail=detail, stale=True)
+    row = queue.row
+    if row is None:
+        return final
+    if row.state.is_terminal:
+        return _requeueable(evidence, row) if row.state.may_be_requeued else final
+    started_again = row.started_at is not None and at is not None and row.started_at > at
+    if row.state.is_waiting or started_again:
+        return _Verdict(state=row.state, source=row.source, row=row, detail="Slurm put it back into the queue")
+    return _Verdict(state=said, source="state", row=row, detail="it ended and still frees its nodes")
+
+
+def _by_end_marker(evidence: Evidence, end: EndMarker) -> _Verdict:
+    """Teardown began: it goes on while the supervisor lives or the scheduler says so."""
+    said = _STATE_OF_CAUSE.get(end.cause, JobState.FAILED)
+    row = evidence.queue.row if evidence.queue else None
+    if row and not row.state.is_terminal and row.state is not JobState.UNKNOWN:
+        if row.state.is_waiting:
+            return _Verdict(state=row.state, source=row.source, row=row, detail="Slurm put it back into the queue")
+        return _Verdict(state=row.state, source=row.source, row=row, detail=f"it is ending: {end.cause}")
+    if evidence.fresh:
+        return _Verdict(state=JobState.COMPLETING, source="state", row=row, detail=f"it is ending: {end.cause}")
+    verdict = _by_last_word(evidence, said, end.cause, end.at)
+    if not verdict.terminal:
+        return verdict
+    detail = "its supervisor ended before it had finished its teardown"
+    return _Verdict(state=said, source="state", terminal=True, row=row, detail=detail)
+
+
+def _by_queue_row(evidence: Evidence, row: JobRow) -> _Verdict:
+    if row.state is JobState.UNKNOWN:
+        detail = f"the scheduler says {row.raw_state!r}, a word that is in no manual"
+        last = _last_known(evidence)
+        return _Verdict(state=JobState.UNKNOWN, source=row.source, row=row, detail=detail, last_known=last)
+    if row.state.may_be_requeued:
+        return _requeueable(evidence, row)
+    if row.state.is_terminal:
+        return _Verdict(state=row.state, source=row.source, terminal=True, row=row)
+    state = evidence.files.state
+    if state and not evidence.fresh and row.state is JobState.RUNNING and state.heartbeat_at is not None:
+        age = evidence.now - state.heartbeat_at
+        detail = f"its supervisor has not been heard for {age:.0f} s"
+        return _Verdict(state=row.state, source=row.source, row=row, detail=detail, stale=True)
+    return _Verdict(state=row.state, source=row.source, row=row)
+
+
+def _requeueable(evidence: Evidence, row: JobRow) -> _Verdict:
+    """Final only when it has been away for long; the local engine never brings a job back."""
+    absent_s = evidence.absent_s
+    ended_long_ago = row.ended_at is not None and evidence.now - row.ended_at >= REQUEUE_GRACE_S
+    long_gone = absent_s is not None and (absent_s >= REQUEUE_GRACE_S or ended_long_ago)
+    if long_gone or row.source == "local":
+        return _Verdict(state=row.state, source=row.source, terminal=True, row=row)
+    detail = "Slurm may put it back into the queue"
+    return _Verdict(state=row.state, source=row.source, row=row, detail=detail)
+
+
+def _vanished(evidence: Evidence) -> _Verdict:
+    """The queue answered and has no such job."""
+    accounting = evidence.accounting
+    row = accounting.row if accounting else None
+    if row and row.state.is_terminal:
+        if row.state.may_be_requeued:
+            return _requeueable(evidence, row)
+        return _Verdict(state=row.state, source=row.source, terminal=True, row=row)
+    if evidence.fresh:
+        detail = "the scheduler does not list it, and its supervisor lives"
+        return _Verdict(state=JobState.RUNNING, source="state", row=row, detail=detail)
+    last = _last_known(evidence)
+    if _is_lost(evidence, row):
+        if last and last.may_be_requeued:
+            return _Verdict(state=last, source="record", terminal=True, detail="it did not come back into the queue")
+        detail = "neither the scheduler nor the job's own files know what became of it"
+        return _Verdict(state=JobState.LOST, source="record", terminal=True, detail=detail, last_known=last)
+    return _Verdict(
+        state=JobState.UNKNOWN,
+        source=row.source if row else "record",
+        row=row,
+        detail=_why_unknown(evidence),
+        stale=True,
+        last_known=last or (row.state if row else None),
+    )
+
+
+def _is_lost(evidence: Evidence, row: JobRow | None) -> bool:
+    absent_s, accounting = evidence.absent_s, evidence.accounting
+    if absent_s is None or accounting is None or not (accounting.answered or accounting.disabled):
+        return False
+    last = _last_known(evidence)
+    needed = REQUEUE_GRACE_S if last and last.may_be_requeued else LOST_ABSENCE_S
+    needed = max(needed, LOST_DESPITE_ACCOUNTING_S) if row else needed
+    return absent_s >= needed and evidence.now - evidence.record.submitted_at >= LOST_AFTER_SUBMIT_S
+
+
+def _why_unknown(evidence: Evidence) -> str:
+    accounting = evidence.accounting
+    if evidence.queue and evidence.queue.other_job:
+        return "its id belongs to another job now, and its end is not known yet"
+    if accounting and accounting.row:
+        return f"it left the queue, and the accounting still says {accounting.row.raw_state or accounting.row.state}"
+    if accounting and not accounting.answered and not accounting.disabled:
+        return f"it is not in the queue, and the accounting does not answer: {accounting.message}"
+    return "it is not in the queue, and its end is not known yet"
+
+
+def _without_queue(evidence: Evidence) -> _Verdict:
+    """The scheduler did not answer: that says nothing about the job."""
+    message = evidence.queue.message if evidence.queue else "it was not asked"
+    if evidence.fresh:
+        detail = f"by its own heartbeat; the scheduler does not answer: {message}"
+        return _Verdict(state=JobState.RUNNING, source="state", detail=detail)
+    row = evidence.accounting.row if evidence.accounting else None
+    if row and row.state.is_terminal and not row.state.may_be_requeued:
+        return _Verdict(state=row.state, source=row.source, terminal=True, row=row)
+    last = (row.state if row else None) or _last_known(evidence)
+    detail = f"the scheduler does not answer: {message}"
+    return _Verdict(state=JobState.UNREACHABLE, source="record", row=row, detail=detail, stale=True, last_known=last)
+
+
+def _last_known(evidence: Evidence) -> JobState | None:
+    if evidence.memory.last_state:
+        return evidence.memory.last_state
+    return JobState.RUNNING if evidence.files.state else None
+
+
+def _may_come_back(record: JobRecord, cause: str | None, at: float | None, now: float) -> bool:
+    if record.backend != "slurm" or cause not in _CAUSES_OF_REQUEUE or at is None:
+        return False
+    return now - at < REQUEUE_GRACE_S
+
+
+def _is_same_job(row: JobRow, record: JobRecord) -> bool:
+    """By the token; where the site keeps none, by name and time of submission."""
+    if row.token is not None:
+        return row.token == record.submission_token
+    if row.submitted_at is None or abs(row.submitted_at - record.submitted_at) > SUBMIT_TOLERANCE_S:
+        return False
+    return row.name in {record.name, "allocation", ""}
+
+
+def _exit_code(verdict: _Verdict, state: StateFile | None, end: EndMarker | None) -> int | None:
+    if state and state.is_terminal and verdict.source == "state":
+        return state.job_exit_code
+    if end and verdict.source == "state":
+        return end.exit_code
+    return verdict.row.exit_code if verdict.row and verdict.terminal else None
+
+
+def _row_start(row: JobRow | None) -> float | None:
+    return row.started_at if row and not row.state.is_waiting else None
+
+
+def _time_limit(record: JobRecord, row: JobRow | None) -> int | None:
+    if row and row.time_limit_s is not None:
+        return row.time_limit_s
+    return record.requested_walltime.seconds if record.requested_walltime else None
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _services(evidence: Evidence, verdict: _Verdict) -> tuple[ServiceSnapshot, ...]:
+    paths, state = evidence.files.paths, evidence.files.state
+    if state is None:
+        status = "waiting" if verdict.state.is_waiting else "unknown"
+        return tuple(
+            ServiceSnapshot(name=name, status=status, log_path=str(paths.log(name)))
+            for name in evidence.record.services
+        )
+    return tuple(_service(evidence, service) for service in state.services)
+
+
+def _service(evidence: Evidence, service: ServiceState) -> ServiceSnapshot:
+    log_path = str(evidence.files.paths.log(service.service_name))
+    if service.status in _LIVE_SERVICES and not evidence.fresh:
+        return ServiceSnapshot(name=service.service_name, status="unknown", log_path=log_path, state=service)
+    alive = evidence.fresh and service.launcher_pid > 0 and service.status in _LIVE_SERVICES
+    return ServiceSnapshot(
+        name=service.service_name, status=service.status, alive=alive, log_path=log_path, state=service
+    )
