@@ -34,6 +34,8 @@ UNKILLABLE_S = 5.0
 """How long a killed process may linger (device sleep) before teardown goes on without it."""
 SLURM_CONT_S = 5.0
 """Slurm sends CONT right before TERM to a whole job; a TERM without it reached the batch script alone."""
+SETTLE_S = 1.0
+"""When Slurm ends a job, a step may end before the TERM for this program arrives: its failure is judged this much later."""
 PROBE_FIRST_S, PROBE_LAST_S, PROBE_GROWTH = 0.2, 1.0, 1.25
 CHECK_PATIENCE_S = 5.0
 LINE_LIMIT = 64 * 1024
@@ -120,7 +122,9 @@ def open_file(name: str, flags: int, folder: int, shown: str = "") -> int:
         descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-            raise Refused("{} is a symbolic link or no regular file: remove it and submit again".format(shown)) from None
+            raise Refused(
+                "{} is a symbolic link or no regular file: remove it and submit again".format(shown)
+            ) from None
         raise
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
@@ -344,29 +348,25 @@ class DependencyGraph:
     """Which service waits for which, directly and in the end."""
 
     def __init__(self, depends_on: Dict[str, List[Tuple[str, str]]]) -> None:
-        self.depends_on = depends_on
         self._above: Dict[str, Set[str]] = {name: set() for name in depends_on}
-        for name, needs in depends_on.items():
-            for needed, _ in needs:
-                if needed not in depends_on:
-                    raise Refused("service {} depends on {}, which this job does not have".format(name, needed))
-        for name in depends_on:
-            for needed in self._needed_by(name, ()):
+        below: Dict[str, Set[str]] = {}
+        while len(below) < len(depends_on):
+            before = len(below)
+            for name, needs in depends_on.items():
+                unknown = [needed for needed, _ in needs if needed not in depends_on]
+                if unknown:
+                    raise Refused("service {} depends on {}, which this job does not have".format(name, unknown[0]))
+                if name not in below and all(needed in below for needed, _ in needs):
+                    below[name] = set().union(*({needed} | below[needed] for needed, _ in needs))
+            if len(below) == before:
+                raise Refused("services wait for each other: {}".format(", ".join(set(depends_on) - set(below))))
+        for name, needs_of in below.items():
+            for needed in needs_of:
                 self._above[needed].add(name)
 
     def dependents(self, name: str) -> Set[str]:
         """Every service that needs `name`, directly or through others: it is stopped before `name`."""
         return self._above[name]
-
-    def _needed_by(self, name: str, path: Tuple[str, ...]) -> Set[str]:
-        if name in path:
-            raise Refused("services wait for each other: {}".format(" -> ".join(path + (name,))))
-        found: Set[str] = set()
-        for needed, _ in self.depends_on[name]:
-            if needed not in found:
-                found.add(needed)
-                found |= self._needed_by(needed, path + (name,))
-        return found
 
 
 # ----------------------------------------------------------------------------------------------- readiness
@@ -770,7 +770,9 @@ class ArtifactCollector:
         every = list(bundles.values())
         return {
             "complete": not self._missing,
-            "declared_source_patterns": sorted({text for bundle in every for text in bundle["declared_source_patterns"]}),
+            "declared_source_patterns": sorted(
+                {text for bundle in every for text in bundle["declared_source_patterns"]}
+            ),
             "matched_source_paths": sorted({text for bundle in every for text in bundle["matched_source_paths"]}),
             "copied_relative_paths": sorted({text for bundle in every for text in bundle["copied_relative_paths"]}),
             "missing": [{"path": _shown([path])[0], "reason": why} for path, why in sorted(self._missing.items())],
@@ -924,7 +926,8 @@ class Service:
         self.index = index
 
         self.status = "waiting"
-        self.pid = 0
+        self.process: Optional["subprocess.Popen[bytes]"] = None
+        """Kept until it is reaped: subprocess reaps by itself what nobody holds."""
         self.step_id: Optional[str] = None
         self.ports: Dict[str, int] = {}
         self.port_holders: List[socket.socket] = []
@@ -935,6 +938,9 @@ class Service:
         """Why it was told to stop: `teardown` or `readiness`; empty while it was not."""
         self.kill_at: Optional[float] = None
         self.killed_at: Optional[float] = None
+        self.verdict_at: Optional[float] = None
+        self.verdict: Callable[[], None] = lambda: None
+        """Applies its policy to a failure, at `verdict_at`."""
         self.indexed_size = 0
 
         self.completed = False
@@ -953,9 +959,14 @@ class Service:
         return self.token + ".log"
 
     @property
+    def pid(self) -> int:
+        """Its process, which leads a process group; 0 for none."""
+        return self.process.pid if self.process is not None else 0
+
+    @property
     def is_alive(self) -> bool:
         """It has a process."""
-        return self.pid != 0
+        return self.process is not None
 
     @property
     def has_ended(self) -> bool:
@@ -1095,7 +1106,6 @@ class Supervisor:
         self.grace_s = float(description.get("stop_grace_s", 30))
         self.time_limit_s: Optional[float] = description.get("time_limit_s")
 
-        self.allocation: Allocation
         self.outcome: Optional[Outcome] = None
         self.is_final = False
         self.hurry_at: Optional[float] = None
@@ -1111,12 +1121,13 @@ class Supervisor:
         self.wake_reader, self.wake_writer = os.pipe()
         for descriptor in (self.wake_reader, self.wake_writer):
             os.set_blocking(descriptor, False)
+        self.catch_signals()
+        self.allocation = Allocation(environment)
 
     # -- life of the job
 
     def run(self) -> int:
         """The exit status of the job."""
-        self.catch_signals()
         try:
             self.prepare()
             self.event("job_started", attempt=self.attempt, host=self.allocation.primary)
@@ -1130,14 +1141,14 @@ class Supervisor:
 
     def prepare(self) -> None:
         """Everything that must be right before the first service starts."""
-        if not hasattr(self, "allocation"):
-            self.allocation = Allocation(self.environment)
-        nodes = self.folder.folder("allocation")
+        try:
+            os.unlink("end.json", dir_fd=self.folder.folder(""))  # an earlier attempt's
+        except FileNotFoundError:
+            pass
         for name, lines in (("primary_node", [self.allocation.primary]), ("nodes.txt", self.allocation.nodes)):
             descriptor = self.folder.open("allocation", name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write("".join(line + "\n" for line in lines).encode())
-        assert nodes
         taken: Set[int] = set()
         for service in self.services:
             for name in service.port_names:
@@ -1146,15 +1157,18 @@ class Supervisor:
             os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         self.folder.folder("service-exits")
         for service in self.services:  # a wrong pattern or placeholder shows now, not after an hour
-            if service.readiness and service.readiness["type"] == "log":
-                re.compile(service.readiness["pattern"])
             self.filled(json.dumps(service.readiness))
+            try:
+                re.compile((service.readiness or {}).get("pattern", ""))
+            except re.error as error:
+                raise Refused("the readiness pattern of {} is wrong: {}".format(service.name, error)) from None
         if self.owns_processes:
             adopt_orphans()
 
     def loop(self) -> None:
         """Turn until the job is decided and every service has ended."""
-        self.write_at = self.index_at = time.monotonic() + self.heartbeat_s
+        self.write_at = time.monotonic() + self.heartbeat_s
+        self.index_at = time.monotonic() + self.log_index_s
         while True:
             now = time.monotonic()
             self.take_signals(now)
@@ -1184,8 +1198,7 @@ class Supervisor:
                 due += [service.probe.next_at, service.probe.deadline]
             if service.status == "backoff":
                 due.append(service.relaunch_at)
-            if service.kill_at is not None:
-                due.append(service.kill_at)
+            due += [at for at in (service.kill_at, service.verdict_at) if at is not None]
             if service.is_alive and service.killed_at is not None:
                 due.append(service.killed_at + UNKILLABLE_S)
         due += [tool.kill_at for tool in self.tools.values()]
@@ -1245,7 +1258,7 @@ class Supervisor:
         self.event("signal", signal=signum)
         say("job " + self.job_id, "{} received".format(signal.Signals(signum).name))
         cause = "cancelled" if signum in (signal.SIGTERM, signal.SIGINT) else "signal"
-        if signum == signal.SIGTERM and self.time_limit_s is not None and now - self.began >= self.time_limit_s - 1:
+        if signum == signal.SIGTERM and self.time_is_over(now):
             cause = "time_limit"
         is_first = self.deadline is None
         if is_first:
@@ -1259,6 +1272,13 @@ class Supervisor:
             for service in self.services:  # their steps got TERM from Slurm together with us
                 if service.is_alive and self.uses_srun(service) and not service.stopping:
                     self.note_stop(service, "teardown", now)
+
+    def time_is_over(self, now: float) -> bool:
+        """The time limit has passed, or nearly."""
+        end = self.environment.get("SLURM_JOB_END_TIME", "")
+        if end.isdigit() and time.time() >= int(end) - 1:
+            return True
+        return self.time_limit_s is not None and now - self.began >= self.time_limit_s - 1
 
     def set_budget(self, now: float) -> None:
         """Share the time until Slurm kills between the services' grace and the artifacts."""
@@ -1286,7 +1306,9 @@ class Supervisor:
         for service in self.services:
             if service.status != "waiting" or self.outcome is not None:
                 continue
-            answers = [(need, condition, self.by_name[need].satisfies(condition)) for need, condition in service.depends_on]
+            answers = [
+                (need, condition, self.by_name[need].satisfies(condition)) for need, condition in service.depends_on
+            ]
             if all(answer for _, _, answer in answers):
                 self.start(service, now)
         if self.outcome is None and not self.mains_are_done():
@@ -1310,7 +1332,7 @@ class Supervisor:
         is_restart = service.launches > 0
         service.launches += 1
         service.stopping, service.kill_at, service.killed_at, service.step_id = "", None, None, None
-        service.ready_at = service.finished_at = None
+        service.ready_at = service.finished_at = service.failure_reason = None
         service.started_at = time.time()
         while service.port_holders:
             service.port_holders.pop().close()
@@ -1320,14 +1342,14 @@ class Supervisor:
             try:
                 os.set_blocking(log, True)
                 offset = os.fstat(log).st_size
-                service.pid = subprocess.Popen(
+                service.process = subprocess.Popen(
                     ["bash", self.script, "step:" + service.name],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     env=self.step_environment(service),
                     start_new_session=True,
-                ).pid
+                )
             finally:
                 os.close(log)
         except (OSError, Refused, ValueError) as error:
@@ -1444,6 +1466,9 @@ class Supervisor:
                 self.readiness_failed(service, probe.what, now)
         if service.status == "backoff" and now >= service.relaunch_at and self.outcome is None:
             self.start(service, now)
+        if service.verdict_at is not None and now >= service.verdict_at and self.outcome is None:
+            service.verdict_at = None
+            service.verdict()
         if service.kill_at is not None and now >= service.kill_at:
             self.kill(service, now)
         if service.is_alive and service.killed_at is not None and now >= service.killed_at + UNKILLABLE_S:
@@ -1497,18 +1522,21 @@ class Supervisor:
         was_told = service.stopping
         self.end_probe(service)
         self.index_log(service)
-        service.pid, service.kill_at, service.finished_at = 0, None, time.time()
+        if service.process is not None:
+            service.process.returncode = code
+        service.process, service.kill_at, service.finished_at = None, None, time.time()
         self.awaiting_step = [entry for entry in self.awaiting_step if entry[0] is not service]
-        if was_told == "readiness":
-            code = code or 1
-        elif code == 0:
-            service.completed = True
-            service.status = "exited"
-            return
-        elif was_told or self.outcome is not None:
+        if was_told == "teardown" or (self.outcome is not None and code != 0):
             service.status = "failed" if service.status == "failed" else "stopped"
-            return
-        self.failed(service, code, signum, now, how)
+        elif was_told == "readiness":
+            self.failed(service, code or 1, signum, now, how)
+        elif code == 0:
+            service.completed, service.status = True, "exited"
+        elif self.uses_srun(service) and code > 128:
+            service.verdict_at = now + SETTLE_S
+            service.verdict = lambda: self.failed(service, code, signum, time.monotonic(), how)
+        else:
+            self.failed(service, code, signum, now, how)
 
     def failed(self, service: Service, code: int, signum: Optional[int], now: float, how: str) -> None:
         """It failed by itself: apply its policy."""
@@ -1526,7 +1554,9 @@ class Supervisor:
             service.status, service.relaunch_at = "backoff", now + service.backoff_s
             count = service.window.restart_count
             self.event("backoff", service, seconds=service.backoff_s, restart_count=count)
-            self.tell(service, "restart {} of {} in {:g} s".format(count, service.window.max_restarts, service.backoff_s))
+            self.tell(
+                service, "restart {} of {} in {:g} s".format(count, service.window.max_restarts, service.backoff_s)
+            )
             return
         service.status = "failed"
         cause = "service_failed"
@@ -1584,8 +1614,9 @@ class Supervisor:
         """Tell every service to stop whose dependents have ended; when time runs out, all of them."""
         must_hurry = self.hurry_at is not None and now >= self.hurry_at
         for service in self.services:
-            if service.status in ("waiting", "backoff"):
-                service.status = "skipped" if service.status == "waiting" else "stopped"
+            service.verdict_at = None
+            if not service.is_alive and not service.has_ended:
+                service.status = "stopped" if service.launches else "skipped"
                 self.is_dirty = True
             if not service.is_alive or service.stopping == "teardown":
                 continue
@@ -1658,7 +1689,9 @@ class Supervisor:
         for service in self.services:
             found = ids.get(service.step_name, [])
             if service.is_alive and found:
-                service.step_id = max(found, key=lambda text: int(re.split(r"[.+]", text)[-1 if "+" not in text else -2]))
+                service.step_id = max(
+                    found, key=lambda text: int(re.split(r"[.+]", text)[-1 if "+" not in text else -2])
+                )
         for service, signum in waiting:
             if not service.is_alive:
                 continue
@@ -1692,16 +1725,13 @@ class Supervisor:
     def stop_after_error(self) -> None:
         """Stop the services although something in here went wrong."""
         try:
-            if not hasattr(self, "allocation"):
-                os.environ.pop("SLURM_JOB_NODELIST", None)
-                self.allocation = Allocation({})
             self.loop()
         except Exception as error:  # noqa: BLE001 - the last resort kills them
             self.explain(error)
             for service in self.services:
                 if service.is_alive:
                     send(service.pid, signal.SIGKILL)
-                    service.pid, service.status = 0, "stopped"
+                    service.status = "stopped"
 
     def explain(self, error: Exception) -> None:
         """An error of the user in one line, one of ours with its traceback."""
@@ -1733,19 +1763,21 @@ class Supervisor:
 
     def finish(self) -> int:
         """What comes after the last service: artifacts, final state, last event."""
-        outcome = self.outcome
-        assert outcome is not None
+        for tool in self.tools.values():
+            send(tool.process.pid, signal.SIGKILL)
         self.kill_what_is_left()
         try:
             self.collect_artifacts()
         except Exception as error:  # noqa: BLE001 - what became of the artifacts never changes how the job ended
             self.explain(error)
-        outcome = self.outcome or outcome
+        self.take_signals(time.monotonic())
+        outcome = self.outcome
+        assert outcome is not None
         self.is_final = True
         self.finished_at = time.time()
         for service in self.services:
             if not service.has_ended:
-                service.status = "skipped" if not service.launches else "stopped"
+                service.status = "stopped" if service.launches else "skipped"
             self.index_log(service)
         for _ in range(3):
             if self.quietly("state.json", self.folder.replace, "", "state.json", self.state(time.monotonic())):
@@ -1798,7 +1830,7 @@ class Supervisor:
             self.index_at = now + self.log_index_s
             for service in self.services:
                 self.index_log(service)
-        if (self.is_dirty and now >= self.write_at - self.heartbeat_s) or now >= self.write_at:
+        if self.is_dirty or now >= self.write_at:
             is_written = self.quietly("state.json", self.folder.replace, "", "state.json", self.state(now))
             self.is_dirty = not is_written
             self.write_at = now + (self.heartbeat_s if is_written else min(1.0, self.heartbeat_s))
@@ -1951,7 +1983,6 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
 
 def _end_cancelled(supervisor: Supervisor) -> int:
     """The job was cancelled before it began: nothing starts, and it is said why."""
-    supervisor.allocation = Allocation(supervisor.environment)
     supervisor.description = dict(supervisor.description, artifacts=None)
     supervisor.decide("cancelled", EXIT_CANCELLED, message="cancelled before its first service started")
     return supervisor.finish()

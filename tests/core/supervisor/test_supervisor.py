@@ -1,0 +1,284 @@
+"""The parts of the supervisor that need no process: windows, graph, globs, log reading, names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compose_core import supervisor as package
+from compose_core.supervisor import supervisor as program
+from tests.core.supervisor.world import World, service
+
+SOURCE = Path(program.__file__)
+
+
+class TestSource:
+    def test_the_source_is_the_file_and_its_sum_the_source(self) -> None:
+        assert package.source() == SOURCE.read_text("utf-8")
+        assert package.sha256() == hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+
+    def test_the_source_cannot_end_a_here_document_and_ends_with_one_newline(self) -> None:
+        source = package.source()
+        assert source.isascii()
+        assert source.endswith("\n")
+        assert not source.endswith("\n\n")
+        assert "HPC_COMPOSE_SUPERVISOR" not in source
+        assert "HPC_COMPOSE_JOB\n" not in source
+
+    def test_it_needs_no_newer_python_than_3_6(self) -> None:
+        vermin = Path(sys.executable).with_name("vermin")
+        if not vermin.exists():
+            pytest.skip("vermin is not installed")
+        done = subprocess.run(
+            [vermin, "-t=3.6-", "--no-tips", str(SOURCE)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+    @pytest.mark.oldpython
+    def test_the_oldest_python_there_is_runs_a_whole_job(self, world: World) -> None:
+        python = _oldest_python()
+        if python is None:
+            pytest.skip("no python3.6 to python3.10 on PATH or in ~/.pyenv/versions")
+        ready = {"type": "log", "pattern": "^up$", "timeout_s": 20}
+        code, job = world.run(
+            service(
+                "side",
+                "trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done",
+                lifecycle="sidecar",
+                readiness=ready,
+            ),
+            service("flaky", "mkdir once", policy="restart_on_failure", after={"side": "healthy"}),
+            service(
+                "bad",
+                'rmdir once; mkdir "$HPC_COMPOSE_JOB_DIR/out"; touch "$HPC_COMPOSE_JOB_DIR/out/x"; exit 7',
+                after={"flaky": "completed_successfully"},
+            ),
+            environment={"HPC_COMPOSE_PYTHON": python},
+            artifacts={"collect": "always", "bundles": {"default": ["out/*"]}},
+        )
+        assert code == 7, job.batch_log
+        assert job.manifest["copied_relative_paths"] == ["out/x"]
+        assert job.state["job_status"] == "FAILED"
+        assert "Traceback" not in job.batch_log
+
+
+class TestRestartWindow:
+    def test_the_lifetime_cap_counts_every_restart(self) -> None:
+        window = program.RestartWindow(2, 1.0, 9)
+        assert [window.on_failure(now, now) for now in (0.0, 10.0, 20.0)] == ["restart", "restart", "gave_up"]
+
+    def test_failures_older_than_the_window_are_forgotten(self) -> None:
+        window = program.RestartWindow(99, 60.0, 2)
+        answers = [window.on_failure(now, 1000 + now) for now in (0.0, 30.0, 59.0, 60.0)]
+        assert answers == ["restart", "restart", "window_exhausted", "restart"]
+        assert window.timestamps(60.0) == [1030.0, 1060.0]
+
+    def test_a_failure_that_is_refused_does_not_count(self) -> None:
+        window = program.RestartWindow(99, 60.0, 1)
+        window.on_failure(0.0, 0.0)
+        window.on_failure(1.0, 1.0)
+        assert window.restart_count == 1
+
+    def test_without_limits_it_always_restarts(self) -> None:
+        window = program.RestartWindow(None, None, None)
+        assert {window.on_failure(float(now), now) for now in range(100)} == {"restart"}
+
+
+class TestDependencyGraph:
+    def test_dependents_are_found_through_others(self) -> None:
+        graph = program.DependencyGraph({"a": [], "b": [("a", "service_started")], "c": [("b", "service_healthy")]})
+        assert graph.dependents("a") == {"b", "c"}
+        assert graph.dependents("c") == set()
+
+    def test_a_circle_is_refused(self) -> None:
+        with pytest.raises(program.Refused, match="wait for each other"):
+            program.DependencyGraph({"a": [("b", "service_started")], "b": [("a", "service_started")]})
+
+    def test_an_unknown_name_is_refused(self) -> None:
+        with pytest.raises(program.Refused, match="depends on ghost"):
+            program.DependencyGraph({"a": [("ghost", "service_started")]})
+
+    def test_wide_layers_take_no_time(self) -> None:
+        layers = 40
+        needs = {
+            f"{layer}{side}": [(f"{layer - 1}{other}", "service_started") for other in "xyz"] if layer else []
+            for layer in range(layers)
+            for side in "xyz"
+        }
+        assert len(program.DependencyGraph(needs).dependents("0x")) == 3 * (layers - 1)
+
+
+class TestGlobs:
+    @pytest.mark.parametrize(
+        ("glob", "path", "is_match"),
+        [
+            ("*.txt", "a.txt", True),
+            ("*.txt", "d/a.txt", False),
+            ("**/*.txt", "a.txt", True),
+            ("**/*.txt", "d/e/a.txt", True),
+            ("out/**", "out/d/a", True),
+            ("out/**", "out", False),
+            ("out/**", "output/a", False),
+            ("./out/*", "out/a", True),
+            ("out/", "out", True),
+            ("a?c", "abc", True),
+            ("a?c", "a/c", False),
+            ("[ab]*", "b1", True),
+            ("[!ab]*", "c1", True),
+            ("[!ab]*", "a1", False),
+            ("[!a]x", "/x", False),
+            ("[", "[", True),
+            ("a.c", "abc", False),
+            ("*", ".hidden", True),
+            ("x*", "x\ny", True),
+            ("(a|b)+", "a", False),
+            ("[a-c]", "b", True),
+            ("[]]", "]", True),
+            ("a\\b", "a\\b", True),
+        ],
+    )
+    def test_a_glob_matches_names_and_double_stars_folders(self, glob: str, path: str, is_match: bool) -> None:
+        assert bool(program.glob_pattern(glob).match(path)) is is_match
+
+
+@pytest.fixture
+def growing_log(tmp_path: Path) -> Iterator[tuple[Path, program.LogTail]]:
+    path = tmp_path / "log"
+    path.write_bytes(b"old line\n")
+    tail = program.LogTail(os.open(path, os.O_RDONLY), path.stat().st_size)
+    yield path, tail
+    tail.close()
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as stream:
+        stream.write(data)
+
+
+class TestLogTail:
+    def test_only_new_lines_are_seen(self, growing_log: tuple[Path, program.LogTail]) -> None:
+        path, tail = growing_log
+        append(path, b"one\ntw")
+        assert tail.read_lines() == ["one"]
+        append(path, b"o\r\n")
+        assert tail.read_lines() == ["two"]
+
+    def test_an_unfinished_line_counts_once_it_stands_still(self, growing_log: tuple[Path, program.LogTail]) -> None:
+        path, tail = growing_log
+        append(path, b"prompt> ")
+        assert [tail.read_lines() for _ in range(3)] == [[], ["prompt> "], []]
+
+    def test_bytes_that_are_no_text_are_replaced(self, growing_log: tuple[Path, program.LogTail]) -> None:
+        path, tail = growing_log
+        append(path, b"\xff\xfeready\n")
+        assert tail.read_lines() == ["\ufffd\ufffdready"]
+
+    def test_an_endless_line_is_cut_and_takes_bounded_memory(self, growing_log: tuple[Path, program.LogTail]) -> None:
+        path, tail = growing_log
+        for _ in range(8):
+            append(path, b"x" * 1024 * 1024)
+            lines = tail.read_lines()
+            assert all(len(line) <= program.LINE_LIMIT for line in lines)
+        assert len(tail._rest) <= program.LINE_LIMIT
+
+    def test_a_log_that_was_emptied_is_read_from_its_start(self, growing_log: tuple[Path, program.LogTail]) -> None:
+        path, tail = growing_log
+        path.write_bytes(b"new\n")
+        assert tail.read_lines() == ["new"]
+
+
+class TestNetwork:
+    def test_a_listening_port_answers_and_a_free_one_does_not(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            assert program.tcp_answers("127.0.0.1", port) is True
+        with pytest.raises(OSError):
+            program.tcp_answers("127.0.0.1", port)
+
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [(b"HTTP/1.1 204 No Content\r\n\r\n", 204), (b"HTTP/1.0 302 Found\r\nLocation: /x\r\n\r\n", 302)],
+    )
+    def test_the_status_is_read_and_a_redirect_not_followed(self, answer: bytes, status: int) -> None:
+        seen: list[bytes] = []
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            thread = threading.Thread(target=_answer_once, args=(server, answer, seen))
+            thread.start()
+            assert program.http_status(f"http://127.0.0.1:{server.getsockname()[1]}/a b?q=\u00fc#x") == status
+            thread.join()
+        assert seen[0].startswith(b"GET /a%20b?q=%C3%BC HTTP/1.1\r\nHost: 127.0.0.1:")
+
+    def test_what_is_not_http_is_no_answer(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            thread = threading.Thread(target=_answer_once, args=(server, b"SSH-2.0-OpenSSH\r\n", []))
+            thread.start()
+            with pytest.raises(ValueError, match="no HTTP answer"):
+                program.http_status(f"http://127.0.0.1:{server.getsockname()[1]}/")
+            thread.join()
+
+    def test_a_server_that_says_nothing_costs_a_bounded_time(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(OSError):
+            program.http_status(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_s=0.2)
+
+    @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/", "http:///x", "nonsense"])
+    def test_other_addresses_are_refused(self, url: str) -> None:
+        with pytest.raises(ValueError, match="not an http"):
+            program.http_status(url)
+
+    def test_ports_of_a_job_differ(self) -> None:
+        taken: set[int] = set()
+        holders = [program.reserve_port(taken) for _ in range(50)]
+        assert len(taken) == len({holder.getsockname()[1] for holder in holders}) == 50
+        for holder in holders:
+            holder.close()
+
+
+class TestText:
+    def test_control_and_invisible_characters_are_spelled_out(self) -> None:
+        assert program.printable("a\x1b[2Jb\u202ec\n") == r"a\x1b[2Jb\u202ec\n"
+        assert program.printable("Grüße \udcff") == r"Grüße \udcff"
+
+    def test_a_variable_name_has_upper_case_letters_digits_and_underscores(self) -> None:
+        assert program.variable_name("my.app-2") == "MY_APP_2"
+
+    @pytest.mark.parametrize(
+        ("environment", "ids"),
+        [
+            ({"SLURM_JOB_ID": "41"}, ("41", "41")),
+            ({"SLURM_JOB_ID": "43", "SLURM_ARRAY_JOB_ID": "41", "SLURM_ARRAY_TASK_ID": "2"}, ("41_2", "41")),
+        ],
+    )
+    def test_the_job_id_names_array_and_task(self, environment: dict[str, str], ids: tuple[str, str]) -> None:
+        assert program.own_job_id(environment) == ids
+
+    @pytest.mark.parametrize("job_id", ["", "../41", "41 ", "0", "x"])
+    def test_what_is_no_job_id_is_refused(self, job_id: str) -> None:
+        with pytest.raises(program.Refused):
+            program.own_job_id({"SLURM_JOB_ID": job_id})
+
+
+def _answer_once(server: socket.socket, answer: bytes, seen: list[bytes]) -> None:
+    connection, _ = server.accept()
+    with connection:
+        seen.append(connection.recv(4096))
+        connection.sendall(answer)
+
+
+def _oldest_python() -> str | None:
+    for minor in range(6, 11):
+        found = shutil.which(f"python3.{minor}")
+        if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return found
+        for folder in sorted((Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*")):
+            if (folder / "bin" / "python3").exists():
+                return str(folder / "bin" / "python3")
+    return None
