@@ -99,6 +99,9 @@ def packages(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The figures of benchmarks/, as ratios measured within one run."""
     session.install(*group("bench"), CORE)
+    session.install(
+        "--force-reinstall", "--no-deps", CORE
+    )  # an environment that is reused would measure the code of last time
     for script in sorted((ROOT / "benchmarks").glob("*.py")):
         session.run("python", str(script), *session.posargs)
 
