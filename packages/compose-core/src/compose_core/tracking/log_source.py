@@ -1,0 +1,90 @@
+"""Which files hold a job's output, and where in them a moment lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compose_core.errors import UsageError
+from compose_core.records.job_record import JobRecord
+from compose_core.records.json_text import read_json_lines
+from compose_core.records.our_path import OurPath
+from compose_core.records.paths import JobPaths
+from compose_core.tracking.job_files import read_job_files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSource:
+    """One log."""
+
+    name: str
+    """The service; empty for the batch script's own output."""
+    path: OurPath
+    index: OurPath | None = None
+    """Maps times to offsets; None: there is none."""
+
+
+def service_logs(record: JobRecord, services: Sequence[str] = ()) -> tuple[LogSource, ...]:
+    """The logs of these services, of all when none is named.
+
+    Raises: UsageError: the job has no such service.
+    """
+    unknown = [name for name in services if name not in record.services]
+    if unknown:
+        raise UsageError(
+            f"job {record.job_id} has no service {unknown[0]!r}",
+            remedy=f"It has: {', '.join(record.services) or 'none'}.",
+            code="no-such-service",
+        )
+    paths = read_job_files(record).paths
+    return tuple(service_log(paths, name) for name in services or record.services)
+
+
+def service_log(paths: JobPaths, service: str) -> LogSource:
+    """The log of one service."""
+    return LogSource(name=service, path=paths.log(service), index=paths.log_index(service))
+
+
+def batch_log(record: JobRecord) -> LogSource:
+    """What the batch script itself wrote, where Slurm keeps it."""
+    path = Path(record.batch_log)
+    return LogSource(name="", path=OurPath(path.parent) / path.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a log in bytes."""
+
+    start: int = 0
+    end: int | None = None
+    """None: as far as it goes."""
+    is_exact: bool = True
+    """False: no time index tells where the moment lies, so nothing was left out."""
+
+
+def span_of(source: LogSource, *, since: float | None = None, until: float | None = None) -> Span:
+    """The part written between two moments (epoch seconds), exact to the interval of the time index.
+
+    Raises: RecordError: the index is no regular file of ours.
+    """
+    if since is None and until is None:
+        return Span()
+    rows = _index(source)
+    if not rows:
+        return Span(is_exact=False)
+    start = max((offset for at, offset in rows if since is not None and at <= since), default=0)
+    end = min((offset for at, offset in rows if until is not None and at >= until), default=None)
+    return Span(start, None if end is None else max(start, end))
+
+
+def _index(source: LogSource) -> list[tuple[float, int]]:
+    """The rows of the index; what is no time and offset is left out."""
+    if source.index is None:
+        return []
+    rows = ((row.get("at"), row.get("offset")) for row in read_json_lines(source.index).rows)
+    return [
+        (float(at), offset)
+        for at, offset in rows
+        if isinstance(at, int | float) and type(offset) is int and 0 <= offset < 2**62
+    ]

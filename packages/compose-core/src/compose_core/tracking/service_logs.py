@@ -1,0 +1,297 @@
+"""Lines of service logs, read in constant memory however large and however odd the logs are.
+
+The text is what a program printed: pass it through `terminal_text` before a terminal sees it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from compose_core.clock import Clock
+from compose_core.errors import RecordError, UsageError
+from compose_core.records.our_path import open_file, opened_folder, refuse
+from compose_core.tracking.log_source import LogSource, span_of
+
+LINE_BYTES = 16 * 1024
+"""A longer line is cut there; its rest is left out."""
+_BLOCK_BYTES = 64 * 1024
+_LOOK_BACK_BYTES = 64 * 1024 * 1024
+_ROUND_BYTES = 1024 * 1024
+_QUIET_S = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of one log, without its end."""
+
+    service: str
+    text: str
+    is_cut: bool = False
+    """It goes on, but is too long to be shown."""
+    is_note: bool = False
+    """Ours, not the program's: the log was replaced or cannot be read."""
+
+
+def read_logs(
+    sources: Sequence[LogSource],
+    *,
+    lines: int | None = 100,
+    since: float | None = None,
+    until: float | None = None,
+    grep: str | None = None,
+) -> Iterator[LogLine]:
+    """The last `lines` lines (None: all) of each log, one log after the other; none of a log that is not there yet.
+
+    `since` and `until` are epoch seconds; `grep` is a regular expression that a line has to contain.
+
+    Raises: UsageError: `grep` is no regular expression.  RecordError: a log is no regular file of ours.
+    """
+    pattern = _pattern(grep)
+    for source in sources:
+        yield from _read_one(source, lines=lines, since=since, until=until, pattern=pattern)
+
+
+def follow_logs(
+    sources: Sequence[LogSource],
+    clock: Clock,
+    *,
+    is_over: Callable[[], bool],
+    lines: int | None = 100,
+    since: float | None = None,
+    grep: str | None = None,
+    poll_s: float = 0.5,
+) -> Iterator[LogLine]:
+    """The last lines of each log, then every new one as it comes, until `is_over()` and all is shown.
+
+    A log is opened anew for every look, so what other hosts append is seen; one that was truncated or replaced is read
+    from its beginning.
+
+    Raises: UsageError: `grep` is no regular expression.
+    """
+    pattern = _pattern(grep)
+    followers = [_Follower(source, pattern) for source in sources]
+    for follower in followers:
+        yield from follower.catch_up(lines=lines, since=since)
+    while True:
+        over = is_over()
+        found = False
+        for follower in followers:
+            for line in follower.look(clock.monotonic()):
+                found = True
+                yield line
+        if over and not found:
+            break
+        if not found:
+            clock.sleep(poll_s)
+    for follower in followers:
+        yield from follower.finish()
+
+
+def prefix_width(sources: Sequence[LogSource]) -> int:
+    """How wide the column of service names is; 0 when one log alone is shown."""
+    return max((len(source.name) for source in sources), default=0) if len(sources) > 1 else 0
+
+
+def _pattern(grep: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(grep) if grep is not None else None
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(f"{grep!r} is not a regular expression: {error}", code="grep") from error
+
+
+def _read_one(
+    source: LogSource,
+    *,
+    lines: int | None,
+    since: float | None,
+    until: float | None,
+    pattern: re.Pattern[str] | None,
+) -> Iterator[LogLine]:
+    span = span_of(source, since=since, until=until)
+    stream = _open(source)
+    if stream is None:
+        return
+    with stream:
+        size = os.fstat(stream.fileno()).st_size
+        end = size if span.end is None else min(span.end, size)
+        start = _line_start(stream, min(span.start, end))
+        if lines is not None and pattern is None:
+            start = max(start, _last_lines(stream, start, end, lines))
+        found = (line for line in _lines(stream, source.name, start, end) if _matches(line, pattern))
+        yield from found if lines is None or pattern is None else deque(found, maxlen=lines)
+
+
+def _open(source: LogSource) -> IO[bytes] | None:
+    try:
+        with opened_folder(source.path.folder) as folder:
+            return os.fdopen(open_file(folder, source.path, os.O_RDONLY), "rb", buffering=0)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        refuse(source.path, error)
+
+
+def _line_start(stream: IO[bytes], offset: int) -> int:
+    """Where the line that holds this byte begins, as far as it is not too long."""
+    if offset == 0:
+        return 0
+    first = max(0, offset - LINE_BYTES)
+    stream.seek(first)
+    before = stream.read(offset - first)
+    newline = before.rfind(b"\n")
+    return first + newline + 1 if newline >= 0 else (0 if first == 0 else offset)
+
+
+def _last_lines(stream: IO[bytes], start: int, end: int, lines: int) -> int:
+    """Where the last `lines` lines begin; never looks back further than a fixed number of bytes."""
+    if lines <= 0:
+        return end
+    wanted = lines
+    position = end
+    floor = max(start, end - _LOOK_BACK_BYTES)
+    if position > floor:  # an end of line that ends the log begins no further one
+        stream.seek(position - 1)
+        wanted += stream.read(1) == b"\n"
+    while position > floor:
+        size = min(_BLOCK_BYTES, position - floor)
+        position -= size
+        stream.seek(position)
+        block = stream.read(size)
+        count = block.count(b"\n")
+        if count >= wanted:
+            at = len(block)
+            for _ in range(wanted):
+                at = block.rfind(b"\n", 0, at)
+            return position + at + 1
+        wanted -= count
+    return floor
+
+
+def _lines(stream: IO[bytes], service: str, start: int, end: int) -> Iterator[LogLine]:
+    """The lines between two offsets, a last one without its end included."""
+    splitter = _Splitter(service)
+    stream.seek(start)
+    while start < end:
+        block = stream.read(min(_BLOCK_BYTES, end - start))
+        if not block:
+            break
+        start += len(block)
+        yield from splitter.feed(block)
+    yield from splitter.flush()
+
+
+def _matches(line: LogLine, pattern: re.Pattern[str] | None) -> bool:
+    return pattern is None or line.is_note or pattern.search(line.text) is not None
+
+
+@dataclass(slots=True)
+class _Splitter:
+    """Bytes in any pieces to lines; holds at most one line's worth."""
+
+    service: str
+    rest: bytes = b""
+    is_overlong: bool = False
+    """The line was shown already as far as it is shown; its rest is skipped."""
+
+    def feed(self, block: bytes) -> Iterator[LogLine]:
+        pieces = block.split(b"\n")
+        for piece in pieces[:-1]:
+            self._add(piece)
+            yield self._end()
+        self._add(pieces[-1])
+
+    def flush(self) -> Iterator[LogLine]:
+        """The line that has no end yet, when there is one."""
+        if self.rest:
+            yield self._end()
+
+    def _add(self, piece: bytes) -> None:
+        room = LINE_BYTES - len(self.rest)
+        if len(piece) > room:
+            self.is_overlong = True
+        self.rest += piece[:room]
+
+    def _end(self) -> LogLine:
+        line = LogLine(service=self.service, text=_text(self.rest), is_cut=self.is_overlong)
+        self.rest, self.is_overlong = b"", False
+        return line
+
+
+def _text(line: bytes) -> str:
+    """What a terminal would have left standing of a line that returns to its beginning; never an error."""
+    shown = line.rstrip(b"\r").rpartition(b"\r")[2]
+    return shown.decode("utf-8", "replace")
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Where one log was read up to."""
+
+    source: LogSource
+    pattern: re.Pattern[str] | None
+    offset: int = 0
+    identity: tuple[int, int] | None = None
+    splitter: _Splitter = field(init=False)
+    grew_at: float | None = None
+    complaint: str = ""
+
+    def __post_init__(self) -> None:
+        self.splitter = _Splitter(self.source.name)
+
+    def catch_up(self, *, lines: int | None, since: float | None) -> Iterator[LogLine]:
+        """Start at the last lines of what is there."""
+        span = span_of(self.source, since=since)
+        stream = _open(self.source)
+        if stream is None:
+            return
+        with stream:
+            found = os.fstat(stream.fileno())
+            self.identity = (found.st_dev, found.st_ino)
+            start = _line_start(stream, min(span.start, found.st_size))
+            if lines is not None:
+                start = max(start, _last_lines(stream, start, found.st_size, lines))
+            self.offset = start
+            yield from self._read(stream, found.st_size)
+
+    def look(self, now: float) -> Iterator[LogLine]:
+        """What came since the last look, at most one round's worth."""
+        try:
+            stream = _open(self.source)
+        except RecordError as error:
+            if error.message != self.complaint:
+                self.complaint = error.message
+                yield LogLine(service=self.source.name, text=self.complaint, is_note=True)
+            return
+        if stream is None:
+            return
+        with stream:
+            found = os.fstat(stream.fileno())
+            identity = (found.st_dev, found.st_ino)
+            if self.identity not in {None, identity} or found.st_size < self.offset:
+                yield from self.splitter.flush()
+                yield LogLine(service=self.source.name, text="the log was truncated or replaced", is_note=True)
+                self.offset = 0
+            self.identity = identity
+            if found.st_size > self.offset:
+                self.grew_at = now
+                yield from self._read(stream, min(found.st_size, self.offset + _ROUND_BYTES))
+            elif self.grew_at is not None and now - self.grew_at >= _QUIET_S:
+                yield from self.finish()  # a prompt or a progress bar: it may wait for long
+
+    def finish(self) -> Iterator[LogLine]:
+        """The line that has no end yet."""
+        yield from (line for line in self.splitter.flush() if _matches(line, self.pattern))
+
+    def _read(self, stream: IO[bytes], end: int) -> Iterator[LogLine]:
+        stream.seek(self.offset)
+        while self.offset < end:
+            block = stream.read(min(_BLOCK_BYTES, end - self.offset))
+            if not block:
+                return
+            self.offset += len(block)
+            yield from (line for line in self.splitter.feed(block) if _matches(line, self.pattern))
