@@ -16,21 +16,22 @@ def batch_log_path(
 ) -> Path | None:
     """The resolved `--output` of a job with these options, `slurm-<id>.out` when it has none.
 
-    None when the pattern holds what is only known on the node (`%N` without a host, a step or task number).
+    None when the pattern holds what is only known on the node (`%N` without a host), and for an array as a whole.
 
     Source: sbatch(1), FILENAME PATTERN.
     """
     folder = project_dir / options.get("chdir", "")
-    pattern = options.get("output") or "slurm-%j.out"
+    base, _, task = job_id.partition("_")
+    is_array = bool(task) or bool(options.keys() & {"array", "a"})
+    pattern = options.get("output") or ("slurm-%A_%a.out" if is_array else "slurm-%j.out")
     if "\\" in pattern:
         # A backslash turns the patterns off.
         return folder / pattern.replace("\\", "")
-    base, _, task = job_id.partition("_")
     values = {
-        "j": job_id.replace("_", "-") if task else job_id,
-        "J": job_id,
+        "j": None if is_array else job_id,  # each task has a number of its own that only Slurm knows
+        "J": None if is_array else job_id,
         "A": base,
-        "a": task or "4294967294",
+        "a": task or (None if is_array else "4294967294"),
         "x": job_name,
         "u": user,
         "N": host,

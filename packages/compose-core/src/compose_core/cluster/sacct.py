@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from compose_core.cluster.engine import JobRow, Rows
-from compose_core.cluster.slurm_text import FIELD_SEPARATOR, epoch_s, exit_status, start_time_text, word
+from compose_core.cluster.slurm_text import FIELD_SEPARATOR, array_job_id, epoch_s, exit_status, start_time_text, word
 from compose_core.cluster.token_mark import token_in_comment, token_in_submit_line
 from compose_core.job_state import JobId, parse_job_id, parse_job_state
 
@@ -85,8 +85,8 @@ def _row(line: str) -> JobRow | None:
     submit_line = cells[12] if len(cells) > 12 else ""
     base, _, task = identity.strip().partition("_")
     try:
-        shared = task.startswith("[")
-        job_id = parse_job_id(base if shared else identity.strip())
+        tasks = task.strip("[]")
+        job_id = parse_job_id(array_job_id(base, tasks) if tasks else identity.strip())
         parse_job_id(raw.strip())
     except ValueError:
         return None
@@ -108,5 +108,5 @@ def _row(line: str) -> JobRow | None:
         name=name,
         token=token_in_comment(comment) or token_in_submit_line(submit_line),
         array_job_id=JobId(base) if task else None,
-        array_task=task.strip("[]") or None,
+        array_task=tasks or None,
     )

@@ -132,7 +132,7 @@ _VERDICTS = (
         "You may not use that partition, account or reservation: take another one, or ask the site's staff.",
     ),
     _verdict(
-        r"DOS line breaks|does not look like a batch script|Batch script is empty|null byte|Script contains"
+        r"DOS line breaks|does not look like a batch script|Batch script is empty|NULL character"
         r"|Pathname of a file, directory or other parameter too long|Invalid directive found",
         "permanent",
         "The scheduler refuses the script's text: look at `hpcc render`, and at x-slurm.submit_args and setup.",

@@ -73,6 +73,11 @@ def exit_status(text: str) -> tuple[int | None, int | None]:
     return count(code), signal_number or None
 
 
+def array_job_id(base: str, tasks: str) -> str:
+    """The id of one task; the array's own id for tasks that still wait together (`2-5%2`)."""
+    return f"{base}_{tasks}" if tasks.isascii() and tasks.isdigit() else base
+
+
 def array_tasks(expression: str) -> Iterator[int]:
     """The task numbers of `2-5%2`, `1,3,7-9` or `0-100:10`, one after the other; what was cut off (`...`) is left out."""
     given = 0

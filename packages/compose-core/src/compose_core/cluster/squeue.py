@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compose_core.cluster.engine import JobRow, Rows
-from compose_core.cluster.slurm_text import FIELD_SEPARATOR, count, epoch_s, limit_s, word
+from compose_core.cluster.slurm_text import FIELD_SEPARATOR, array_job_id, count, epoch_s, limit_s, word
 from compose_core.cluster.token_mark import token_in_comment
 from compose_core.job_state import JobId, parse_job_id, parse_job_state
 
@@ -49,7 +49,7 @@ def _row(line: str) -> JobRow | None:
     is_array = count(base) is not None and word(task) != "" and "_" in identity
     shown_task = identity.strip().partition("_")[2].strip("[]") if is_array else ""
     try:
-        job_id = parse_job_id(base.strip() if not shown_task.isdigit() and is_array else identity.strip())
+        job_id = parse_job_id(array_job_id(base.strip(), shown_task) if is_array else identity.strip())
     except ValueError:
         return None
     return JobRow(
