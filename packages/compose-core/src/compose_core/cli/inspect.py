@@ -83,6 +83,6 @@ def _print(output: Output, step: PlannedStep, *, verbose: bool) -> None:
 
 
 def _line(output: Output, label: str, value: str) -> None:
-    from compose_core.terminal_text import harmless
+    from compose_core.terminal_text import terminal_text
 
-    output.data(f"  {label:<12}{harmless(value)}")
+    output.data(f"  {label:<12}{terminal_text(value)}")

@@ -71,12 +71,13 @@ class LazyCommands(click.Group):
 @click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="hpcc", message="%(prog)s %(version)s")
 def hpcc() -> None:
-    r"""One Compose-like file becomes one Slurm job.
+    """One Compose-like file becomes one Slurm job.
 
     \b
-    Start with:   hpcc validate      is the file right?
-                  hpcc plan          what would be submitted?
-                  hpcc up            submit and follow
+    Start with
+      hpcc validate   is the file right?
+      hpcc plan       what would be submitted, and why?
+      hpcc up         submit it and follow it
     """
 
 

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import click
 
 from compose_core.cli.report_error import echo_problem
+from compose_core.clock import iso
 from compose_core.errors import EnvironmentProblem, Problem
-from compose_core.terminal_text import harmless
+from compose_core.terminal_text import terminal_text
 
 Format = Literal["text", "json"]
 
@@ -37,12 +38,12 @@ class Output:
 
     def json(self, report: Mapping[str, Any]) -> None:
         """The command's answer, as JSON."""
-        click.echo(json.dumps(report, indent=2, default=str))
+        click.echo(json.dumps(with_readable_times(report), indent=2, default=str))
 
     def talk(self, text: str) -> None:
         """What a person may like to know meanwhile; silent with --quiet."""
         if not self.quiet:
-            click.echo(harmless(text), err=True)
+            click.echo(terminal_text(text, newlines=True), err=True)
 
     def warn(self, problems: Sequence[Problem]) -> None:
         """Findings that do not stop the command; silent with --quiet, and in JSON they are part of the report."""
@@ -52,7 +53,7 @@ class Output:
 
     def heading(self, text: str) -> None:
         """A title above a part of a text answer."""
-        click.echo(click.style(harmless(text), bold=True))
+        click.echo(click.style(terminal_text(text), bold=True))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Aligned columns; on a terminal they are cut to its width, elsewhere never."""
@@ -64,7 +65,7 @@ class Output:
         for column in columns:
             table.add_column(column, overflow="ellipsis", no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(harmless(cell), style=_style(cell)) for cell in row))
+            table.add_row(*(Text(terminal_text(cell), style=_style(cell)) for cell in row))
         width = None if sys.stdout.isatty() else _width(columns, rows)
         context = click.get_current_context(silent=True)
         colour = context.color if context else None
@@ -86,6 +87,19 @@ def write_private(path: Path, text: str) -> None:
         raise EnvironmentProblem(
             f"{path} cannot be written: {error.strerror}", remedy="Name a file in a folder that exists and is yours."
         ) from error
+
+
+def with_readable_times(value: Any) -> Any:
+    """The report with every `…_at` figure as ISO 8601 with the offset of this machine's zone."""
+    if isinstance(value, Mapping):
+        return {key: iso(item) if _is_time(key, item) else with_readable_times(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_readable_times(item) for item in value]
+    return value
+
+
+def _is_time(key: object, value: object) -> bool:
+    return isinstance(key, str) and key.endswith("_at") and isinstance(value, int | float) and value is not True
 
 
 _STYLES = {
@@ -113,6 +127,7 @@ def _style(cell: str) -> str:
 def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Wide enough that nothing is cut where no person looks."""
     widths = [
-        max([len(column), *(len(harmless(row[position])) for row in rows)]) for position, column in enumerate(columns)
+        max([len(column), *(len(terminal_text(row[position])) for row in rows)])
+        for position, column in enumerate(columns)
     ]
     return sum(widths) + 2 * len(widths) + 2

@@ -23,14 +23,14 @@ def report_error(error: HpccError, *, as_json: bool) -> int:
 
 def echo_problem(problem: Problem) -> None:
     """One finding on stderr: place, severity, message, remedy; coloured on a terminal."""
-    from compose_core.terminal_text import harmless
+    from compose_core.terminal_text import terminal_text
 
     colour = "red" if problem.severity == "error" else "yellow"
-    place = f"{harmless(str(problem.where))}: " if problem.where else ""
+    place = f"{terminal_text(str(problem.where))}: " if problem.where else ""
     label = click.style(problem.severity, fg=colour, bold=True)
-    click.echo(f"{place}{label}: {harmless(problem.message)} [{problem.code}]", err=True)
+    click.echo(f"{place}{label}: {terminal_text(problem.message)} [{problem.code}]", err=True)
     if problem.remedy:
-        click.echo(indented(f"{click.style('remedy', bold=True)}: {harmless(problem.remedy)}"), err=True)
+        click.echo(indented(f"{click.style('remedy', bold=True)}: {terminal_text(problem.remedy)}"), err=True)
 
 
 def indented(text: str) -> str:

@@ -1,0 +1,45 @@
+"""`hpcc artifacts`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from compose_core.cli import options
+from compose_core.cli.tools import Tools
+
+
+@click.command(help="Copy what a job collected to the export folder that its compose file names.")
+@options.compose_file
+@options.job_id
+@click.option(
+    "--bundle", "bundles", metavar="NAME", multiple=True, help="Only this bundle; may be given several times."
+)
+@click.option("--tarball", is_flag=True, help="Also write one <bundle>.tar.gz per bundle.")
+@click.option(
+    "--export-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Another folder than x-slurm.artifacts.export_dir.",
+)
+@options.common
+def artifacts(
+    tools: Tools, file: Path, job_id: str | None, bundles: tuple[str, ...], tarball: bool, export_dir: Path | None
+) -> None:
+    """Payload → export folder, with provenance."""
+    from compose_core.tracking.artifacts import export_artifacts
+
+    record = tools.find_job(file, job_id)
+    report = export_artifacts(record, tools.site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir)
+    for warning in report.warnings:
+        tools.output.talk(f"warning: {warning}")
+    if tools.output.is_json:
+        tools.output.json(report.as_json())
+        return
+    for bundle in report.bundles:
+        count = len(bundle.files)
+        tools.output.data(f"{bundle.name}: {count} file{'s' if count != 1 else ''} to {bundle.export_dir}")
+        for path in bundle.exported_paths:
+            tools.output.data(f"  {path}")
+        if bundle.tarball_path:
+            tools.output.data(f"  {bundle.tarball_path}")

@@ -1,0 +1,158 @@
+"""Following a job in line mode: what changes goes to stderr, what its services print to stdout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from compose_core.cli.log_lines import echo_log_line
+from compose_core.cli.status import exit_status, print_status
+from compose_core.cli.tools import Tools
+from compose_core.errors import ExitCode, HpccError
+from compose_core.job_state import JobState
+from compose_core.tracking.log_source import LogSource, service_logs
+from compose_core.tracking.observe import Watch, observe_one
+from compose_core.tracking.service_logs import follow_logs, prefix_width
+
+if TYPE_CHECKING:
+    from compose_core.cluster.engine import Engine
+    from compose_core.records.job_record import JobRecord
+    from compose_core.submission.submit import Submission
+    from compose_core.tracking.snapshot import JobSnapshot
+
+FIRST_QUESTION_S = 1.0
+LAST_QUESTION_S = 15.0
+QUESTION_GROWTH = 1.5
+"""The scheduler is asked soon after a change, then ever more seldom; files are looked at in every round."""
+FAILED_LOG_LINES = 10
+
+
+def follow_to_the_end(tools: Tools, submission: Submission) -> int:
+    """Follow the job, then report it; gives the exit status of `up`."""
+    record = submission.record
+    follower = JobFollower(tools, record)
+    sources = service_logs(record)
+    try:
+        if tools.output.is_json or tools.output.quiet:
+            follower.wait()
+        else:
+            width = prefix_width(sources)
+            for line in follow_logs(sources, tools.site.clock, is_over=follower.is_over, lines=None):
+                echo_log_line(line, width=width)
+    except KeyboardInterrupt:
+        return _left(tools, record)
+    return _report_end(tools, submission, follower.snapshot)
+
+
+class JobFollower:
+    """One job looked at in rounds: its files in each, the scheduler from time to time."""
+
+    def __init__(self, tools: Tools, record: JobRecord, *, silent: bool = False) -> None:
+        self._tools = tools
+        self._silent = silent
+        self._record = record
+        self._engine: Engine = tools.engine_of(record)
+        self._watch = Watch()
+        self._pause_s = FIRST_QUESTION_S
+        self._asked_at = float("-inf")
+        self._told: dict[str, str] = {}
+        self.snapshot: JobSnapshot = self._ask()
+
+    def is_over(self) -> bool:
+        """Look once more; what changed is told."""
+        if not self.snapshot.terminal:
+            self.snapshot = self._look()
+            self._tell()
+        return self.snapshot.terminal
+
+    def wait(self) -> None:
+        """Return when the job has ended."""
+        while not self.is_over():
+            self._tools.site.clock.sleep(0.5)
+
+    def _look(self) -> JobSnapshot:
+        clock = self._tools.site.clock
+        by_files = observe_one(self._record, {}, clock, watch=self._watch)
+        due = clock.monotonic() - self._asked_at >= self._pause_s
+        if by_files.terminal or not due:
+            return by_files if by_files.terminal or by_files.source == "state" else self.snapshot
+        return self._ask()
+
+    def _ask(self) -> JobSnapshot:
+        clock = self._tools.site.clock
+        snapshot = observe_one(self._record, self._engine, clock, watch=self._watch)
+        changed = self._told.get("") not in (None, str(snapshot.state))
+        self._pause_s = FIRST_QUESTION_S if changed else min(self._pause_s * QUESTION_GROWTH, LAST_QUESTION_S)
+        self._asked_at = clock.monotonic()
+        return snapshot
+
+    def _tell(self) -> None:
+        snapshot = self.snapshot
+        self._tell_once("", str(snapshot.state), f"job {snapshot.job_id}: {snapshot.state}{_because(snapshot)}")
+        for service in snapshot.services:
+            restarts = service.state.restart_count if service.state else 0
+            word = f"{service.status} (restart {restarts})" if restarts else service.status
+            if service.status != "waiting":
+                self._tell_once(service.name, word, f"{service.name}: {word}")
+
+    def _tell_once(self, key: str, word: str, text: str) -> None:
+        if self._told.get(key) != word:
+            self._told[key] = word
+            if not self._silent:
+                self._tools.output.talk(text)
+
+
+def _because(snapshot: JobSnapshot) -> str:
+    reason = snapshot.reason if snapshot.reason not in ("", "None") else snapshot.detail
+    return f" ({reason})" if reason and snapshot.state is not JobState.RUNNING else ""
+
+
+def _left(tools: Tools, record: JobRecord) -> int:
+    """Ctrl-C: the person leaves, the job goes on."""
+    tools.output.talk(f"\njob {record.job_id} goes on; to end it: hpcc cancel --job-id {record.job_id}")
+    return int(ExitCode.INTERRUPTED)
+
+
+def _report_end(tools: Tools, submission: Submission, snapshot: JobSnapshot) -> int:
+    output, record = tools.output, submission.record
+    code = exit_status(snapshot)
+    if output.is_json:
+        output.json(
+            {
+                **snapshot.as_json(),
+                "submitted": True,
+                "attached": submission.attached,
+                "dry_run": False,
+                "engine": record.backend,
+                "compose_file": record.compose_file,
+                "script_path": record.script_path,
+                "job_dir": record.job_dir,
+                "batch_log": record.batch_log,
+                "service_logs": record.service_logs,
+            }
+        )
+        return code
+    if not output.quiet:
+        output.data("")
+    print_status(output, snapshot)
+    if snapshot.failed:
+        _show_failed_logs(tools, snapshot)
+    if record.artifact_export_dir:
+        output.talk(f"artifacts: hpcc artifacts --job-id {record.job_id}")
+    return code
+
+
+def _show_failed_logs(tools: Tools, snapshot: JobSnapshot) -> None:
+    """The last lines of every service that failed, or of the batch log when none got that far."""
+    from compose_core.tracking.service_logs import read_logs
+
+    failed = [service.name for service in snapshot.services if service.status == "failed"]
+    sources: list[LogSource] = list(service_logs(snapshot.record, failed)) if failed else []
+    try:
+        for line in read_logs(sources, lines=FAILED_LOG_LINES):
+            echo_log_line(line, width=max(map(len, failed)), err=True)
+    except HpccError as error:
+        click.echo(f"the log cannot be read: {error.message}", err=True)
+    if not failed:
+        tools.output.talk(f"see the batch log: {snapshot.record.batch_log}")

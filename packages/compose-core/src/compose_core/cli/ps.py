@@ -1,0 +1,41 @@
+"""`hpcc ps`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from compose_core.cli import options
+from compose_core.cli.service_table import print_services
+from compose_core.cli.status import exit_status, state_text
+from compose_core.cli.tools import Tools
+
+
+@click.command(help="Show one line per service of a job.")
+@options.compose_file
+@options.job_id
+@options.common
+def ps(tools: Tools, file: Path, job_id: str | None) -> int:
+    """The services of one job."""
+    snapshot = tools.observe([tools.find_job(file, job_id)])[0]
+    if tools.output.is_json:
+        report = snapshot.as_json()
+        kept = (
+            "schema_version",
+            "job_id",
+            "name",
+            "state",
+            "source",
+            "terminal",
+            "failed",
+            "exit_code",
+            "observed_at",
+            "services",
+        )
+        tools.output.json({key: report[key] for key in kept})
+    elif snapshot.services:
+        print_services(tools.output, snapshot)
+    else:
+        tools.output.talk(f"job {snapshot.job_id} is {state_text(snapshot)}: no service has been started")
+    return exit_status(snapshot)
