@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -298,3 +299,30 @@ def test_an_error_inside_stops_the_services_and_says_so(world: World) -> None:
     assert (job.end["cause"], job.state["job_status"]) == ("supervisor_error", "FAILED")
     assert "telepathy" in job.batch_log
     assert world.left_running() == []
+
+
+def test_the_rest_of_a_group_keeps_its_grace_time_when_its_leader_goes_first(world: World) -> None:
+    """bash dies of TERM at once; what it runs cleans up first."""
+    handler = 'lambda *_: (time.sleep(0.5), print("saved"), sys.exit())'
+    program = f'import signal, sys, time; signal.signal(15, {handler}); print("up", flush=True); time.sleep(60)'
+    child = f"{sys.executable} -c {_quoted(program)}"
+    job = world.start(service("train", f"{child}; echo not reached", readiness=UP))
+    job.until_status("train", "ready")
+    job.signal(signal.SIGTERM)
+    assert job.wait() == 143
+    assert job.log("train") == "up\nsaved\n"
+    assert job.service("train")["last_signal"] == signal.SIGTERM
+
+
+def test_the_rest_of_a_group_is_killed_after_the_grace_time(world: World) -> None:
+    body = f"bash -c {_quoted(STUBBORN)} & wait"
+    job = world.start(service("train", body, readiness=DEAF), stop_grace_s=0.3)
+    job.until_status("train", "ready")
+    job.signal(signal.SIGTERM)
+    assert job.wait() == 143
+    assert job.order("killed") == ["train:killed"]
+    assert world.left_running() == []
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -34,6 +34,7 @@ UNKILLABLE_S = 5.0
 """How long a killed process may linger (device sleep) before teardown goes on without it."""
 SLURM_CONT_S = 5.0
 """Slurm sends CONT right before TERM to a whole job; a TERM without it reached the batch script alone."""
+LINGER_S = 0.05
 SETTLE_S = 1.0
 """When Slurm ends a job, a step may end before the TERM for this program arrives: its failure is judged this much later."""
 PROBE_FIRST_S, PROBE_LAST_S, PROBE_GROWTH = 0.2, 1.0, 1.25
@@ -81,6 +82,14 @@ def _print(descriptor: int, line: str) -> None:
         os.write(descriptor, line.encode("utf-8", "backslashreplace"))
     except OSError:
         pass  # the batch log is full or gone; state.json tells the story too
+
+
+def signal_name(signum: int) -> str:
+    """`SIGTERM` for 15."""
+    try:
+        return signal.Signals(signum).name
+    except ValueError:  # a real-time signal
+        return "signal {}".format(signum)
 
 
 # --------------------------------------------------------------------------------------------------- files
@@ -875,6 +884,15 @@ def send(pid: int, signum: int) -> None:
         pass  # it has gone already
 
 
+def group_exists(pid: int) -> bool:
+    """A process of the group that `pid` led is still there."""
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
 class Allocation:
     """Where the job runs."""
 
@@ -938,6 +956,8 @@ class Service:
         """Why it was told to stop: `teardown` or `readiness`; empty while it was not."""
         self.kill_at: Optional[float] = None
         self.killed_at: Optional[float] = None
+        self.lingering: Optional[Tuple[int, Optional[int]]] = None
+        """How its process ended, while others of its group still use their grace time."""
         self.verdict_at: Optional[float] = None
         self.verdict: Callable[[], None] = lambda: None
         """Applies its policy to a failure, at `verdict_at`."""
@@ -1040,12 +1060,128 @@ class Outcome:
         self.job_status = JOB_STATUS.get(cause, "FAILED")
 
 
+class Record:
+    """What the job writes about itself. A write that fails is reported once and tried again with the next one."""
+
+    def __init__(self, folder: JobFolder, job_id: str, token: Optional[str], attempt: int) -> None:
+        self.folder = folder
+        self.job_id = job_id
+        self.token = token
+        self.attempt = attempt
+        self.is_stale = True
+        """Something happened that state.json does not tell yet."""
+        self._reported: Set[Tuple[str, Optional[int]]] = set()
+
+    def event(self, name: str, service: Optional[str] = None, **fields: Any) -> None:
+        """One line of events.jsonl."""
+        row: Json = {"at": round(time.time(), 3), "event": name}
+        if service is not None:
+            row["service"] = service
+        row.update(fields)
+        self.is_stale = True
+        self._quietly("events.jsonl", self.folder.append, "", "events.jsonl", row)
+
+    def tell(self, service: str, text: str) -> None:
+        """One line of the batch log about a service."""
+        say(service, text)
+        self.is_stale = True
+
+    def tell_job(self, text: str) -> None:
+        """One line of the batch log about the job."""
+        say("job " + self.job_id, text)
+
+    def end(self, outcome: Outcome) -> None:
+        """The end marker."""
+        marker: Json = {
+            "schema_version": SCHEMA_VERSION,
+            "submission_token": self.token,
+            "job_id": self.job_id,
+            "cause": outcome.cause,
+            "service": outcome.service,
+            "exit_code": outcome.exit_code,
+            "signal": outcome.signum,
+            "at": time.time(),
+            "message": outcome.message,
+        }
+        self.is_stale = True
+        self._quietly("end.json", self.folder.replace, "", "end.json", marker)
+
+    def state(self, value: Json) -> bool:
+        """The whole of state.json; True when it could be written."""
+        is_written = self._quietly("state.json", self.folder.replace, "", "state.json", value)
+        self.is_stale = not is_written
+        return is_written
+
+    def exit(self, service: Service, code: int, signum: Optional[int], allocation: Allocation) -> None:
+        """One line of service-exits, and the event."""
+        row: Json = {
+            "service": service.name,
+            "exit_code": code,
+            "signal": signum,
+            "at_unix": time.time(),
+            "node": allocation.primary if len(allocation.nodes) == 1 else None,
+            "rank": None,
+            "nodelist": allocation.nodelist,
+            "attempt": self.attempt,
+        }
+        self._quietly("service-exits", self.folder.append, "service-exits", service.token + ".jsonl", row)
+        self.event("exited", service.name, exit_code=code, signal=signum, attempt=self.attempt)
+
+    def manifest(self, policy: str, is_success: bool, found: Json) -> None:
+        """The artifact manifest.
+
+        Raises: OSError, Refused: it cannot be written.
+        """
+        manifest: Json = {
+            "schema_version": SCHEMA_VERSION,
+            "job_id": self.job_id,
+            "submission_token": self.token,
+            "collect_policy": policy,
+            "collected_at": time.time(),
+            "job_outcome": "success" if is_success else "failure",
+            "attempt": self.attempt,
+            "is_resume": self.attempt > 0,
+            "resume_dir": None,
+        }
+        manifest.update(found)
+        self.folder.replace("artifacts", "manifest.json", manifest)
+        copied, missing = len(found["copied_relative_paths"]), len(found["missing"])
+        self.event("artifacts_collected", copied=copied, missing=missing)
+        self.tell_job("artifacts: {} copied, {} missing".format(copied, missing))
+
+    def index_log(self, service: Service) -> None:
+        """One line of the time index when the log grew."""
+        try:
+            size = os.stat(service.log_name, dir_fd=self.folder.folder("logs"), follow_symlinks=False).st_size
+        except (OSError, Refused):
+            return
+        row = {"at": round(time.time(), 3), "offset": size}
+        if size != service.indexed_size and self._quietly(
+            "log index", self.folder.append, "logs", service.token + ".idx.jsonl", row
+        ):
+            service.indexed_size = size
+
+    def _quietly(self, what: str, action: Callable[..., None], *arguments: Any) -> bool:
+        try:
+            action(*arguments)
+        except (OSError, Refused) as error:
+            number = getattr(error, "errno", None)
+            if (what, number) not in self._reported:
+                self._reported.add((what, number))
+                complain("{} cannot be written, going on without: {}".format(what, error))
+            return False
+        return True
+
+
+# ------------------------------------------------------------------------------------------- Slurm's steps
+
+
 class Tool:
     """A program of Slurm that runs beside the loop; its answer goes to `then(exit status, output)`."""
 
-    def __init__(self, argv: List[str], now: float, then: Callable[[int, str], None]) -> None:
+    def __init__(self, argv: List[str], then: Callable[[int, str], None]) -> None:
         self.then = then
-        self.kill_at = now + TOOL_TIMEOUT_S
+        self.kill_at = time.monotonic() + TOOL_TIMEOUT_S
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -1074,6 +1210,111 @@ class Tool:
         self.then(status, self._output.decode("utf-8", "replace"))
 
 
+class Tools:
+    """The programs of Slurm that run beside the loop."""
+
+    def __init__(self) -> None:
+        self._running: Dict[int, Tool] = {}
+
+    def start(self, argv: List[str], then: Callable[[int, str], None]) -> None:
+        """Start one; `then` gets 127 at once when it cannot be started."""
+        try:
+            tool = Tool(argv, then)
+        except OSError as error:
+            then(127, str(error))
+            return
+        self._running[tool.process.pid] = tool
+
+    def ended(self, pid: int, status: int) -> None:
+        """Hand over the answer of the one that had this pid; others are no concern of ours."""
+        tool = self._running.pop(pid, None)
+        if tool is not None:
+            tool.ended(status)
+
+    def kill(self, before: float = float("inf")) -> None:
+        """Kill those whose time is over at `before`; all of them without it."""
+        for tool in self._running.values():
+            if tool.kill_at <= before:
+                send(tool.process.pid, signal.SIGKILL)
+                tool.kill_at = float("inf")
+
+    @property
+    def pids(self) -> Set[int]:
+        """Their processes."""
+        return set(self._running)
+
+    @property
+    def pipes(self) -> Dict[int, Tool]:
+        """What to wait for."""
+        return {tool.pipe: tool for tool in self._running.values()}
+
+    @property
+    def next_at(self) -> float:
+        """When the next one has to be killed."""
+        return min([tool.kill_at for tool in self._running.values()] or [float("inf")])
+
+
+class Steps:
+    """Signals to the steps of this job.
+
+    TERM to srun kills its tasks at once, so a step is signalled through scancel, by the id that squeue tells.
+    """
+
+    def __init__(self, job_id: str, tools: Tools, record: Record, services: List[Service]) -> None:
+        self._job_id = job_id
+        self._tools = tools
+        self._record = record
+        self._services = services
+        self._waiting: List[Tuple[Service, "subprocess.Popen[bytes]", int]] = []
+
+    def signal(self, service: Service, signum: int) -> None:
+        """Deliver a signal to the processes of a step, as soon as its id is known."""
+        if service.process is None:
+            return
+        if service.step_id is not None:
+            self._scancel(service, service.process, signum)
+            return
+        self._waiting.append((service, service.process, signum))
+        if len(self._waiting) == 1:
+            argv = ["squeue", "--steps", "-h", "-j", self._job_id, "-o", "%i|%j"]
+            self._tools.start(argv, self._take_ids)
+
+    def kill(self, service: Service) -> None:
+        """KILL to a step whose id is known, besides what its srun gets."""
+        if service.step_id is not None:
+            self._tools.start(["scancel", "--signal=KILL", service.step_id], lambda _status, _output: None)
+
+    def _take_ids(self, status: int, output: str) -> None:
+        ids: Dict[str, List[str]] = {}
+        for line in output.splitlines() if status == 0 else ():
+            step_id, _, name = line.strip().partition("|")
+            if STEP_ID_FORM.fullmatch(step_id):
+                ids.setdefault(name, []).append(step_id)
+        for service in self._services:
+            if service.is_alive and service.step_name in ids:  # the newest one, when an earlier run still lingers
+                service.step_id = max(
+                    ids[service.step_name], key=lambda text: int(text.partition(".")[2].partition("+")[0])
+                )
+        waiting, self._waiting = self._waiting, []
+        for service, process, signum in waiting:
+            if service.process is not process:
+                continue  # it ended, or is another run by now
+            if service.step_id is not None:
+                self._scancel(service, process, signum)
+            else:  # no step yet, or no answer: srun itself is all there is
+                self._record.tell(service.name, "its step is not known: {} goes to srun".format(signal_name(signum)))
+                send(process.pid, signum)
+
+    def _scancel(self, service: Service, process: "subprocess.Popen[bytes]", signum: int) -> None:
+        def answered(status: int, output: str) -> None:
+            if status not in SCANCEL_DELIVERED and service.process is process:
+                self._record.tell(service.name, "scancel answered {}: {}".format(status, output.strip()))
+                send(process.pid, signum)
+
+        argv = ["scancel", "--signal=" + signal_name(signum)[3:], str(service.step_id)]
+        self._tools.start(argv, answered)
+
+
 # ---------------------------------------------------------------------------------------------- supervisor
 
 
@@ -1088,12 +1329,13 @@ class Supervisor:
         self.environment = environment
         self.folder = folder
         self.job_id = job_id
-        self.job_token = token or None
         self.is_slurm = environment.get("HPC_COMPOSE_ENGINE") != "local"
-        self.attempt = restart_count(environment)
+        self.record = Record(folder, job_id, token or None, restart_count(environment))
         self.services = [Service(entry, index) for index, entry in enumerate(description["services"])]
         self.by_name = {service.name: service for service in self.services}
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
+        self.tools = Tools()
+        self.steps = Steps(environment.get("SLURM_JOB_ID", job_id), self.tools, self.record, self.services)
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
 
         self.ticks = start_ticks()
@@ -1112,12 +1354,8 @@ class Supervisor:
         self.grace_end: Optional[float] = None
         self.deadline: Optional[float] = None
         self.cont_at: Optional[float] = None
-        self.is_dirty = True
         self.write_at = self.index_at = 0.0
-        self.tools: Dict[int, Tool] = {}
-        self.awaiting_step: List[Tuple[Service, int]] = []
         self.received: List[int] = []
-        self.reported: Set[Tuple[str, Optional[int]]] = set()
         self.wake_reader, self.wake_writer = os.pipe()
         for descriptor in (self.wake_reader, self.wake_writer):
             os.set_blocking(descriptor, False)
@@ -1130,8 +1368,8 @@ class Supervisor:
         """The exit status of the job."""
         try:
             self.prepare()
-            self.event("job_started", attempt=self.attempt, host=self.allocation.primary)
-            say("job " + self.job_id, "started on {} (attempt {})".format(self.allocation.nodelist, self.attempt))
+            self.record.event("job_started", attempt=self.record.attempt, host=self.allocation.primary)
+            self.record.tell_job("started on {} (attempt {})".format(self.allocation.nodelist, self.record.attempt))
             self.loop()
         except Exception as error:  # noqa: BLE001 - whatever it is, the services are stopped and the state is written
             self.explain(error)
@@ -1173,10 +1411,7 @@ class Supervisor:
             now = time.monotonic()
             self.take_signals(now)
             self.reap(now)
-            for tool in list(self.tools.values()):
-                if now >= tool.kill_at:
-                    send(tool.process.pid, signal.SIGKILL)
-                    tool.kill_at = float("inf")
+            self.tools.kill(before=now)
             for service in self.services:
                 self.advance(service, now)
             self.enforce_time_limit(now)
@@ -1192,7 +1427,7 @@ class Supervisor:
 
     def wait(self, now: float) -> None:
         """Sleep until a signal, an answer or the next timer."""
-        due = [self.write_at, self.index_at]
+        due = [self.write_at, self.index_at, self.tools.next_at]
         for service in self.services:
             if service.probe is not None:
                 due += [service.probe.next_at, service.probe.deadline]
@@ -1201,22 +1436,21 @@ class Supervisor:
             due += [at for at in (service.kill_at, service.verdict_at) if at is not None]
             if service.is_alive and service.killed_at is not None:
                 due.append(service.killed_at + UNKILLABLE_S)
-        due += [tool.kill_at for tool in self.tools.values()]
+            if service.lingering is not None:
+                due.append(now + LINGER_S)
         if self.outcome is not None:
             due += [at for at in (self.hurry_at, self.grace_end) if at is not None and at > now]
         elif self.time_limit_s is not None and not self.is_slurm:
             due.append(self.began + self.time_limit_s)
-        readers = [self.wake_reader] + [tool.pipe for tool in self.tools.values()]
-        ready, _, _ = select.select(readers, [], [], max(0.0, min(due) - time.monotonic()))
-        if self.wake_reader in ready:
-            try:
+        pipes = self.tools.pipes
+        ready, _, _ = select.select([self.wake_reader, *pipes], [], [], max(0.0, min(due) - time.monotonic()))
+        for descriptor in ready:
+            if descriptor in pipes:
+                pipes[descriptor].read()
+            else:
                 os.read(self.wake_reader, 65536)
-            except BlockingIOError:
-                pass
-        for pid in [pid for pid, tool in self.tools.items() if tool.pipe in ready]:
-            self.tools[pid].read()
-            if len(ready) == 1 and ready[0] == self.tools[pid].pipe:
-                self.reap(time.monotonic(), wait_s=0.01)  # end of file comes right before the exit
+        if ready and self.wake_reader not in ready:
+            self.reap(time.monotonic(), wait_s=0.01)  # the end of an answer comes right before the exit
 
     def catch_signals(self) -> None:
         """From now on a signal wakes the loop, and is handled there."""
@@ -1245,18 +1479,18 @@ class Supervisor:
             self.cont_at = now
         for signum in received:
             if signum in FORWARDED_SIGNALS:
-                self.event("signal", signal=signum)
-                say("job " + self.job_id, "{} goes to the services".format(signal.Signals(signum).name))
+                self.record.event("signal", signal=signum)
+                self.record.tell_job("{} goes to the services".format(signal.Signals(signum).name))
                 for service in self.services:
                     if service.is_alive and self.outcome is None:
-                        self.signal_service(service, signum, now)
+                        self.signal_service(service, signum)
             elif signum in STOP_SIGNALS:
                 self.stop_by_signal(signum, now)
 
     def stop_by_signal(self, signum: int, now: float) -> None:
         """The job is told to end: all of teardown fits into what Slurm leaves before it kills."""
-        self.event("signal", signal=signum)
-        say("job " + self.job_id, "{} received".format(signal.Signals(signum).name))
+        self.record.event("signal", signal=signum)
+        self.record.tell_job("{} received".format(signal.Signals(signum).name))
         cause = "cancelled" if signum in (signal.SIGTERM, signal.SIGINT) else "signal"
         if signum == signal.SIGTERM and self.time_is_over(now):
             cause = "time_limit"
@@ -1323,7 +1557,7 @@ class Supervisor:
             if self.by_name[need].satisfies(condition) is False:
                 service.status = "failed"
                 service.failure_reason = "{} will never be {}".format(need, condition.replace("service_", "", 1))
-                self.tell(service, "cannot start: " + service.failure_reason)
+                self.record.tell(service.name, "cannot start: " + service.failure_reason)
                 self.decide("dependency_failed", 1, service, message=service.failure_reason)
                 return
 
@@ -1336,7 +1570,7 @@ class Supervisor:
         service.started_at = time.time()
         while service.port_holders:
             service.port_holders.pop().close()
-        self.is_dirty = True
+        self.record.is_stale = True
         try:
             log = self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
@@ -1354,15 +1588,15 @@ class Supervisor:
                 os.close(log)
         except (OSError, Refused, ValueError) as error:
             service.status = "starting"
-            self.tell(service, "could not be started: {}".format(error))
+            self.record.tell(service.name, "could not be started: {}".format(error))
             self.ended(service, 127, None, now, "it could not be started: {}".format(error))
             return
         service.status = "starting" if service.readiness else "running"
         if is_restart:
-            self.event("restarted", service, restart_count=service.window.restart_count, pid=service.pid)
+            self.record.event("restarted", service.name, restart_count=service.window.restart_count, pid=service.pid)
         else:
-            self.event("started", service, pid=service.pid)
-        self.tell(service, "{} (pid {})".format("restarted" if is_restart else "started", service.pid))
+            self.record.event("started", service.name, pid=service.pid)
+        self.record.tell(service.name, "{} (pid {})".format("restarted" if is_restart else "started", service.pid))
         if service.readiness:
             service.probe = self.make_probe(service, service.readiness, now, offset)
 
@@ -1375,13 +1609,13 @@ class Supervisor:
             HPC_COMPOSE_JOB_ID=self.job_id,
             HPC_COMPOSE_ENGINE="slurm" if self.is_slurm else "local",
             HPC_COMPOSE_SERVICE_NAME=service.name,
-            HPC_COMPOSE_ATTEMPT=str(self.attempt),
-            HPC_COMPOSE_IS_RESUME="1" if self.attempt else "0",
+            HPC_COMPOSE_ATTEMPT=str(self.record.attempt),
+            HPC_COMPOSE_IS_RESUME="1" if self.record.attempt else "0",
             HPC_COMPOSE_PRIMARY_NODE=self.allocation.primary,
             HPC_COMPOSE_NODE_COUNT=str(len(self.allocation.nodes)),
             HPC_COMPOSE_NODELIST=self.allocation.nodelist,
             HPC_COMPOSE_NODELIST_FILE=os.path.join(self.folder.path, "allocation", "nodes.txt"),
-            HPC_COMPOSE_SUBMISSION_TOKEN=self.job_token or "",
+            HPC_COMPOSE_SUBMISSION_TOKEN=self.record.token or "",
         )
         for other in self.services:
             prefix = "HPC_COMPOSE_" + variable_name(other.name)
@@ -1431,30 +1665,35 @@ class Supervisor:
     # -- watching
 
     def reap(self, now: float, wait_s: float = 0.0) -> None:
-        """Take notice of every process that ended. What its process group left behind is killed while the pid is held."""
+        """Take notice of every process that ended."""
         give_up_at = time.monotonic() + wait_s
         while True:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if found is None:
-                if time.monotonic() >= give_up_at:
-                    return
+            if found is not None:
+                self.reap_one(found.si_pid, now)
+                give_up_at = 0.0
+            elif time.monotonic() >= give_up_at:
+                return
+            else:
                 time.sleep(0.001)
-                continue
-            give_up_at = 0.0
-            pid = found.si_pid
-            service = next((service for service in self.services if service.pid == pid), None)
-            if service is not None and not self.uses_srun(service):
-                send(pid, signal.SIGKILL)
-            _, status = os.waitpid(pid, 0)
-            signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-            code = 128 + signum if signum is not None else os.WEXITSTATUS(status)
-            if service is not None:
-                self.exited(service, code, signum, now)
-            elif pid in self.tools:
-                self.tools.pop(pid).ended(code)
+
+    def reap_one(self, pid: int, now: float) -> None:
+        """Take notice of one; while it is a zombie its pid still names its process group, and nothing else."""
+        service = next((service for service in self.services if service.pid == pid), None)
+        if service is not None and not self.uses_srun(service) and not service.stopping:
+            send(pid, signal.SIGKILL)  # as Slurm does with what a task leaves behind
+        _, status = os.waitpid(pid, 0)
+        signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        code = 128 + signum if signum is not None else os.WEXITSTATUS(status)
+        if service is None:
+            self.tools.ended(pid, code)
+        elif service.stopping and not self.uses_srun(service) and group_exists(pid):
+            service.lingering = (code, signum)  # the rest of its group was told to stop too and has its grace time
+        else:
+            self.exited(service, code, signum, now)
 
     def advance(self, service: Service, now: float) -> None:
         """Its timers: readiness, back-off, grace."""
@@ -1471,23 +1710,25 @@ class Supervisor:
             service.verdict()
         if service.kill_at is not None and now >= service.kill_at:
             self.kill(service, now)
+        if service.lingering is not None and not group_exists(service.pid):
+            self.exited(service, service.lingering[0], service.lingering[1], now)
         if service.is_alive and service.killed_at is not None and now >= service.killed_at + UNKILLABLE_S:
-            self.tell(service, "did not die (pid {}); going on without it".format(service.pid))
+            self.record.tell(service.name, "did not die (pid {}); going on without it".format(service.pid))
             self.exited(service, 137, int(signal.SIGKILL), now)
 
     def became_ready(self, service: Service) -> None:
         """Its probe succeeded."""
         self.end_probe(service)
         service.status, service.ready_at = "ready", time.time()
-        self.event("ready", service)
-        self.tell(service, "ready")
+        self.record.event("ready", service.name)
+        self.record.tell(service.name, "ready")
 
     def readiness_failed(self, service: Service, what: str, now: float) -> None:
         """It was not ready in time: its policy decides."""
         self.end_probe(service)
         service.failure_reason = "not ready in time: {}".format(what)
-        self.event("readiness_failed", service, message=service.failure_reason)
-        self.tell(service, service.failure_reason)
+        self.record.event("readiness_failed", service.name, message=service.failure_reason)
+        self.record.tell(service.name, service.failure_reason)
         if service.mode == "ignore":
             service.status = "running"
         elif service.mode == "restart_on_failure":
@@ -1501,31 +1742,19 @@ class Supervisor:
         service.last_exit_code, service.last_signal = code, signum
         if service.probe is not None and service.probe.last_look():
             self.became_ready(service)
-        row: Json = {
-            "service": service.name,
-            "exit_code": code,
-            "signal": signum,
-            "at_unix": time.time(),
-            "node": self.allocation.primary if len(self.allocation.nodes) == 1 else None,
-            "rank": None,
-            "nodelist": self.allocation.nodelist,
-            "attempt": self.attempt,
-        }
-        self.quietly("service-exits", self.folder.append, "service-exits", service.token + ".jsonl", row)
-        self.event("exited", service, exit_code=code, signal=signum, attempt=self.attempt)
-        how = "ended by {}".format(_signal_name(signum)) if signum is not None else "exited with {}".format(code)
-        self.tell(service, how)
+        self.record.exit(service, code, signum, self.allocation)
+        how = "ended by {}".format(signal_name(signum)) if signum is not None else "exited with {}".format(code)
+        self.record.tell(service.name, how)
         self.ended(service, code, signum, now, how)
 
     def ended(self, service: Service, code: int, signum: Optional[int], now: float, how: str) -> None:
         """What follows from its end: nothing, a restart, or the end of the job."""
         was_told = service.stopping
         self.end_probe(service)
-        self.index_log(service)
+        self.record.index_log(service)
         if service.process is not None:
             service.process.returncode = code
-        service.process, service.kill_at, service.finished_at = None, None, time.time()
-        self.awaiting_step = [entry for entry in self.awaiting_step if entry[0] is not service]
+        service.process, service.lingering, service.kill_at, service.finished_at = None, None, None, time.time()
         if was_told == "teardown" or (self.outcome is not None and code != 0):
             service.status = "failed" if service.status == "failed" else "stopped"
         elif was_told == "readiness":
@@ -1547,13 +1776,13 @@ class Supervisor:
             service.failure_reason = how
         if service.mode == "ignore":
             service.status = "exited"
-            self.tell(service, "its failure is ignored")
+            self.record.tell(service.name, "its failure is ignored")
             return
         verdict = service.window.on_failure(now, at) if service.mode == "restart_on_failure" else "fail_job"
         if verdict == "restart" and self.outcome is None:
             service.status, service.relaunch_at = "backoff", now + service.backoff_s
             count = service.window.restart_count
-            self.event("backoff", service, seconds=service.backoff_s, restart_count=count)
+            self.record.event("backoff", service.name, seconds=service.backoff_s, restart_count=count)
             self.tell(
                 service, "restart {} of {} in {:g} s".format(count, service.window.max_restarts, service.backoff_s)
             )
@@ -1566,8 +1795,8 @@ class Supervisor:
             if verdict == "window_exhausted":
                 limit = "{} restarts in {:g} s".format(service.window.max_in_window, service.window.window_s or 0)
             service.failure_reason = "{} after {}".format(service.failure_reason, limit)
-            self.event(verdict, service, restart_count=service.window.restart_count)
-            self.tell(service, "no restart: {} are used up".format(limit))
+            self.record.event(verdict, service.name, restart_count=service.window.restart_count)
+            self.record.tell(service.name, "no restart: {} are used up".format(limit))
         self.decide(cause, code, service, signum, service.failure_reason or how)
 
     def mains_are_done(self) -> bool:
@@ -1592,21 +1821,9 @@ class Supervisor:
         if self.outcome is not None and not (self.outcome.cause == "completed" and exit_code):
             return
         self.outcome = Outcome(cause, exit_code, service.name if service else None, signum, message)
-        marker: Json = {
-            "schema_version": SCHEMA_VERSION,
-            "submission_token": self.job_token,
-            "job_id": self.job_id,
-            "cause": cause,
-            "service": self.outcome.service,
-            "exit_code": exit_code,
-            "signal": signum,
-            "at": time.time(),
-            "message": message,
-        }
-        self.quietly("end.json", self.folder.replace, "", "end.json", marker)
+        self.record.end(self.outcome)
         about = " ({})".format(self.outcome.service) if self.outcome.service else ""
-        say("job " + self.job_id, "ends: {}{}: {}".format(cause, about, message))
-        self.is_dirty = True
+        self.record.tell_job("ends: {}{}: {}".format(cause, about, message))
 
     # -- stopping
 
@@ -1617,7 +1834,7 @@ class Supervisor:
             service.verdict_at = None
             if not service.is_alive and not service.has_ended:
                 service.status = "stopped" if service.launches else "skipped"
-                self.is_dirty = True
+                self.record.is_stale = True
             if not service.is_alive or service.stopping == "teardown":
                 continue
             if must_hurry or not any(self.by_name[name].is_alive for name in self.graph.dependents(service.name)):
@@ -1630,7 +1847,7 @@ class Supervisor:
     def stop(self, service: Service, why: str, now: float) -> None:
         """TERM now, KILL after the grace time."""
         self.note_stop(service, why, now)
-        self.signal_service(service, signal.SIGTERM, now)
+        self.signal_service(service, signal.SIGTERM)
 
     def note_stop(self, service: Service, why: str, now: float) -> None:
         """It has been told to stop."""
@@ -1642,85 +1859,31 @@ class Supervisor:
                 kill_at = min(kill_at, service.kill_at)
             service.kill_at = kill_at if self.grace_end is None else min(kill_at, self.grace_end)
         self.end_probe(service)
-        self.event("stopping", service)
-        self.tell(service, "stopping")
+        self.record.event("stopping", service.name)
+        self.record.tell(service.name, "stopping")
 
     def kill(self, service: Service, now: float) -> None:
         """The grace time is over."""
         service.kill_at, service.killed_at = None, now
         service.stopping = service.stopping or "teardown"
-        self.event("killed", service)
-        self.tell(service, "killed after its grace time")
-        if self.uses_srun(service) and service.step_id:
-            self.run_tool(["scancel", "--signal=KILL", service.step_id], now, lambda _status, _output: None)
+        self.record.event("killed", service.name)
+        self.record.tell(service.name, "killed after its grace time")
+        if self.uses_srun(service):
+            self.steps.kill(service)
         send(service.pid, signal.SIGKILL)
 
     def uses_srun(self, service: Service) -> bool:
         """Its process is srun, which passes signals on in ways of its own."""
         return self.is_slurm and service.launch == "srun"
 
-    def signal_service(self, service: Service, signum: int, now: float) -> None:
-        """Deliver a signal to the service's own processes.
-
-        TERM to srun kills its tasks at once, so a step is signalled through scancel, once its id is known.
-        """
+    def signal_service(self, service: Service, signum: int) -> None:
+        """Deliver a signal to the service's own processes."""
         if not self.uses_srun(service):
             send(service.pid, signum)
             if signum == signal.SIGTERM:
                 send(service.pid, signal.SIGCONT)  # one that was stopped must wake up to end
-        elif service.step_id:
-            self.signal_step(service, signum, now)
         else:
-            is_asked = bool(self.awaiting_step)
-            self.awaiting_step.append((service, signum))
-            if not is_asked:
-                job = self.environment.get("SLURM_JOB_ID", self.job_id)
-                self.run_tool(["squeue", "--steps", "-h", "-j", job, "-o", "%i|%j"], now, self.take_step_ids)
-
-    def take_step_ids(self, status: int, output: str) -> None:
-        """Signal those that waited for their step's id, now that squeue answered."""
-        ids: Dict[str, List[str]] = {}
-        for line in output.splitlines() if status == 0 else ():
-            step_id, _, name = line.strip().partition("|")
-            if STEP_ID_FORM.fullmatch(step_id):
-                ids.setdefault(name, []).append(step_id)
-        waiting, self.awaiting_step = self.awaiting_step, []
-        now = time.monotonic()
-        for service in self.services:
-            found = ids.get(service.step_name, [])
-            if service.is_alive and found:
-                service.step_id = max(
-                    found, key=lambda text: int(re.split(r"[.+]", text)[-1 if "+" not in text else -2])
-                )
-        for service, signum in waiting:
-            if not service.is_alive:
-                continue
-            if service.step_id:
-                self.signal_step(service, signum, now)
-            else:  # no step yet, or no answer: srun itself is all there is
-                self.tell(service, "its step is not known; {} goes to srun".format(_signal_name(signum)))
-                send(service.pid, signum)
-
-    def signal_step(self, service: Service, signum: int, now: float) -> None:
-        """scancel, and srun's process group when that does not work."""
-        pid = service.pid
-
-        def answered(status: int, output: str) -> None:
-            if status not in SCANCEL_DELIVERED and service.pid == pid:
-                self.tell(service, "scancel answered {}: {}".format(status, output.strip()))
-                send(pid, signum)
-
-        name = signal.Signals(signum).name[3:]
-        self.run_tool(["scancel", "--signal=" + name, str(service.step_id)], now, answered)
-
-    def run_tool(self, argv: List[str], now: float, then: Callable[[int, str], None]) -> None:
-        """Start a program of Slurm beside the loop."""
-        try:
-            tool = Tool(argv, now, then)
-        except OSError as error:
-            then(127, str(error))
-            return
-        self.tools[tool.process.pid] = tool
+            self.steps.signal(service, signum)
 
     def stop_after_error(self) -> None:
         """Stop the services although something in here went wrong."""
@@ -1751,7 +1914,7 @@ class Supervisor:
         give_up_at = time.monotonic() + UNKILLABLE_S
         while time.monotonic() < give_up_at:
             self.reap(time.monotonic())
-            left = [pid for pid in descendants(os.getpid()) if pid not in self.tools]
+            left = set(descendants(os.getpid())) - self.tools.pids
             if not left:
                 return
             for pid in left:
@@ -1763,8 +1926,7 @@ class Supervisor:
 
     def finish(self) -> int:
         """What comes after the last service: artifacts, final state, last event."""
-        for tool in self.tools.values():
-            send(tool.process.pid, signal.SIGKILL)
+        self.tools.kill()
         self.kill_what_is_left()
         try:
             self.collect_artifacts()
@@ -1778,13 +1940,13 @@ class Supervisor:
         for service in self.services:
             if not service.has_ended:
                 service.status = "stopped" if service.launches else "skipped"
-            self.index_log(service)
+            self.record.index_log(service)
         for _ in range(3):
-            if self.quietly("state.json", self.folder.replace, "", "state.json", self.state(time.monotonic())):
+            if self.record.state(self.state(time.monotonic())):
                 break
             time.sleep(0.2)
-        self.event("finished", cause=outcome.cause, exit_code=outcome.exit_code, job_status=outcome.job_status)
-        say("job " + self.job_id, "{}, exit status {}".format(outcome.job_status, outcome.exit_code))
+        self.record.event("finished", cause=outcome.cause, exit_code=outcome.exit_code, job_status=outcome.job_status)
+        self.record.tell_job("{}, exit status {}".format(outcome.job_status, outcome.exit_code))
         return outcome.exit_code
 
     # -- writing down
@@ -1805,34 +1967,16 @@ class Supervisor:
             return now < (give_up_at if self.deadline is None else min(give_up_at, self.deadline))
 
         found = ArtifactCollector(self.folder, rules.get("bundles") or {}, may_go_on).collect()
-        manifest: Json = {
-            "schema_version": SCHEMA_VERSION,
-            "job_id": self.job_id,
-            "submission_token": self.job_token,
-            "collect_policy": rules.get("collect", "always"),
-            "collected_at": time.time(),
-            "job_outcome": "success" if is_success else "failure",
-            "attempt": self.attempt,
-            "is_resume": self.attempt > 0,
-            "resume_dir": None,
-        }
-        manifest.update(found)
-        self.folder.replace("artifacts", "manifest.json", manifest)
-        self.event("artifacts_collected", copied=len(found["copied_relative_paths"]), missing=len(found["missing"]))
-        say(
-            "job " + self.job_id,
-            "artifacts: {} copied, {} missing".format(len(found["copied_relative_paths"]), len(found["missing"])),
-        )
+        self.record.manifest(rules.get("collect", "always"), is_success, found)
 
     def write_what_is_due(self, now: float) -> None:
         """State after a transition and at each heartbeat, the logs' time index at its interval."""
         if now >= self.index_at:
             self.index_at = now + self.log_index_s
             for service in self.services:
-                self.index_log(service)
-        if self.is_dirty or now >= self.write_at:
-            is_written = self.quietly("state.json", self.folder.replace, "", "state.json", self.state(now))
-            self.is_dirty = not is_written
+                self.record.index_log(service)
+        if self.record.is_stale or now >= self.write_at:
+            is_written = self.record.state(self.state(now))
             self.write_at = now + (self.heartbeat_s if is_written else min(1.0, self.heartbeat_s))
 
     def state(self, now: float) -> Json:
@@ -1846,15 +1990,15 @@ class Supervisor:
             "runtime_backend": self.description.get("backend"),
             "job_id": self.job_id,
             "job_name": self.description.get("name"),
-            "submission_token": self.job_token,
+            "submission_token": self.record.token,
             "job_status": outcome.job_status if outcome else "RUNNING",
             "job_exit_code": outcome.exit_code if outcome else None,
             "cause": outcome.cause if outcome else None,
             "supervisor_pid": os.getpid(),
             "supervisor_start_ticks": self.ticks,
             "host": socket.gethostname(),
-            "attempt": self.attempt,
-            "is_resume": self.attempt > 0,
+            "attempt": self.record.attempt,
+            "is_resume": self.record.attempt > 0,
             "resume_dir": None,
             "started_at": self.started_at,
             "updated_at": at,
@@ -1863,56 +2007,16 @@ class Supervisor:
             "services": [service.as_json(now, log_folder, self.allocation) for service in self.services],
         }
 
-    def event(self, name: str, service: Optional[Service] = None, **fields: Any) -> None:
-        """One line of events.jsonl."""
-        row: Json = {"at": round(time.time(), 3), "event": name}
-        if service is not None:
-            row["service"] = service.name
-        row.update(fields)
-        self.is_dirty = True
-        self.quietly("events.jsonl", self.folder.append, "", "events.jsonl", row)
-
-    def index_log(self, service: Service) -> None:
-        """One line of the time index when the log grew."""
-        try:
-            size = os.stat(service.log_name, dir_fd=self.folder.folder("logs"), follow_symlinks=False).st_size
-        except (OSError, Refused):
-            return
-        if size == service.indexed_size:
-            return
-        row = {"at": round(time.time(), 3), "offset": size}
-        if self.quietly("log index", self.folder.append, "logs", service.token + ".idx.jsonl", row):
-            service.indexed_size = size
-
-    def quietly(self, what: str, action: Callable[..., None], *arguments: Any) -> bool:
-        """True when the action worked; its failure is reported once and never ends the job."""
-        try:
-            action(*arguments)
-        except (OSError, Refused) as error:
-            number = getattr(error, "errno", None)
-            if (what, number) not in self.reported:
-                self.reported.add((what, number))
-                complain("{} cannot be written, going on without: {}".format(what, error))
-            return False
-        return True
-
     def tell(self, service: Service, text: str) -> None:
         """One line of the batch log about a service."""
         say(service.name, text)
-        self.is_dirty = True
+        self.record.is_stale = True
 
     def end_probe(self, service: Service) -> None:
         """It is not asked any more."""
         if service.probe is not None:
             service.probe.close()
             service.probe = None
-
-
-def _signal_name(signum: int) -> str:
-    try:
-        return signal.Signals(signum).name
-    except ValueError:  # a real-time signal
-        return "signal {}".format(signum)
 
 
 # --------------------------------------------------------------------------------------------------- start
@@ -1977,7 +2081,7 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
     if answer == "cancelled":
         return _end_cancelled(supervisor)
     if token:
-        supervisor.event("claimed", token=token)
+        supervisor.record.event("claimed", token=token)
     return supervisor.run()
 
 
