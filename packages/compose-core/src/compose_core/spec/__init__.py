@@ -9,7 +9,22 @@
 7. `rules`: what keys mean to each other
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from compose_core.spec.loaded import LoadedSpec
-from compose_core.spec.loading import load_spec
+
+if TYPE_CHECKING:
+    from compose_core.spec.loading import load_spec
 
 __all__ = ["LoadedSpec", "load_spec"]
+
+
+def __getattr__(name: str) -> Any:
+    """The passes are imported when a file is loaded: who only reads the models pays nothing for them."""
+    if name == "load_spec":
+        from compose_core.spec.loading import load_spec
+
+        return load_spec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ from compose_core.spec.models import (
     RandomMatrix,
     Service,
     ShellCommand,
+    Sweep,
 )
 from compose_core.spec.nodes import KeyPath
 from compose_core.spec.redaction import HIDDEN, is_secret_name, redacted
@@ -99,6 +100,8 @@ def _as_written(model: Any, data: dict[str, Any]) -> dict[str, Any]:
             data["x-runtime"] = {"prepare": data.pop("prepare")}
     elif isinstance(model, Artifacts) and model.bundles:
         data["bundles"] = {name: {"paths": list(paths)} for name, paths in model.bundles.items()}
+    elif isinstance(model, Sweep) and not model.parameters:
+        data.pop("parameters")
     elif isinstance(model, ParameterRange):
         data["from"], data["to"] = data.pop("start"), data.pop("stop")
     elif isinstance(model, RandomMatrix):

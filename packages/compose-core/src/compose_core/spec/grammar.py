@@ -76,7 +76,7 @@ _COUNT = Integer(minimum=1)
 _WORDS = Text(example="gpu-a100")
 _PATH = Text("a path", example="./data")
 _SHELL = Text("shell text", lines=True)
-_TEXT_LIST: JsonSchema = {"type": "string"}
+_ONE_TEXT: JsonSchema = {"type": "string", "pattern": r"\S"}
 
 
 def _environment() -> MapOf:
@@ -288,8 +288,8 @@ SERVICE_SLURM = Section(
             "Names of free ports to pick on the service's node when it starts.",
             example=["http"],
         ),
-        "prologue": Entry(STEP_SCRIPT, "Runs before the service.", shorthand=(_TEXT_LIST,)),
-        "epilogue": Entry(STEP_SCRIPT, "Runs after the service.", shorthand=(_TEXT_LIST,)),
+        "prologue": Entry(STEP_SCRIPT, "Runs before the service.", shorthand=(_ONE_TEXT,)),
+        "epilogue": Entry(STEP_SCRIPT, "Runs after the service.", shorthand=(_ONE_TEXT,)),
         "mpi": Entry(MPI, "How MPI tasks find each other."),
     },
 )
@@ -338,7 +338,7 @@ SERVICE = Section(
         "environment": Entry(
             _environment(), "Variables of the service.", shorthand=(_PAIRS,), example={"LOG_LEVEL": "info"}
         ),
-        "env_file": Entry(ListOf(_PATH), "Files of KEY=VALUE lines, below environment.", shorthand=(_TEXT_LIST,)),
+        "env_file": Entry(ListOf(_PATH), "Files of KEY=VALUE lines, below environment.", shorthand=(_ONE_TEXT,)),
         "volumes": Entry(
             _VOLUMES,
             "Host paths that the container sees.",
@@ -546,7 +546,7 @@ JOB_SLURM = Section(
             shorthand=({"type": "string", "pattern": r"^(B:)?[A-Z0-9]+@[0-9]+$|\$"},),
             example="USR1@120",
         ),
-        "notify": Entry(NOTIFY, "Mail from Slurm.", shorthand=(_TEXT_LIST,)),
+        "notify": Entry(NOTIFY, "Mail from Slurm.", shorthand=(_ONE_TEXT,)),
         "cache_dir": Entry(_PATH, "Shared folder for images.", default="$HOME/.cache/hpc-compose"),
         "runtime_root": Entry(_PATH, "Folder in which the job folders are made.", default=".hpc-compose"),
         "metrics": Entry(METRICS, "Sampling while the job runs."),
@@ -559,7 +559,7 @@ JOB_SLURM = Section(
             ListOf(Text("a module", r"[^\s;&|`$<>\"'()\\-][^\s;&|`$<>\"'()\\]*", example="cuda/12.4")),
             "Environment modules to load.",
         ),
-        "setup": Entry(ListOf(_SHELL), "Shell lines before the services, verbatim.", shorthand=(_TEXT_LIST,)),
+        "setup": Entry(ListOf(_SHELL), "Shell lines before the services, verbatim.", shorthand=(_ONE_TEXT,)),
         "submit_args": Entry(ListOf(_WORDS), "Raw arguments of sbatch.", example=["--mail-type=END"]),
     },
 )

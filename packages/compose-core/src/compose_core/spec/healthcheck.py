@@ -45,30 +45,13 @@ def readiness_of(node: Node, path: KeyPath, findings: Findings) -> Node | None:
     if not isinstance(node, MapNode):
         findings.error("type", f"a mapping with `test` is expected; {found(node)} was found", node.mark, path, _REMEDY)
         return None
-    sound = _refuse_schedule(node, path, findings)
     if _is_disabled(node, path, findings):
         return None
     probe = _probe(node, path, findings)
     timeout = _timeout(node, path, findings)
-    if probe is None or isinstance(timeout, BrokenNode) or not sound:
+    if probe is None or isinstance(timeout, BrokenNode):
         return BrokenNode(node.mark)
     return MapNode({**probe, **({"timeout_seconds": timeout} if timeout else {})}, node.mark)
-
-
-def _refuse_schedule(node: MapNode, path: KeyPath, findings: Findings) -> bool:
-    sound = True
-    for key in ("interval", "retries", "start_period"):
-        if key in node.items:
-            message = f"`{key}` is not supported: probes run once a second until the timeout"
-            findings.error(
-                "healthcheck",
-                message,
-                node.key_mark(key),
-                (*path, key),
-                "Remove it, and set `timeout` to the whole wait.",
-            )
-            sound = False
-    return sound
 
 
 def _is_disabled(node: MapNode, path: KeyPath, findings: Findings) -> bool:

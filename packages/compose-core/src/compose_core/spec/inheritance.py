@@ -102,7 +102,9 @@ class SourceTree:
         root = without(root, "extends")
         file = self._file_reference(reference)
         base = self._base_file(file, ("extends",), path, shown) if file else None
-        return merged(base, root, (), self._findings) if base else root
+        if base is None:
+            return root if "services" in root.items else with_item(root, "services", BrokenNode(reference.mark))
+        return merged(base, root, (), self._findings)
 
     def _file_reference(self, node: Node) -> ScalarNode | None:
         if isinstance(node, MapNode) and set(node.items) == {"file"}:
@@ -126,6 +128,8 @@ class SourceTree:
                 "Break the circle.",
             )
             return None
+        if _real(target) in self._read_files:
+            return self._read_files[_real(target)]
         if len(self.files) >= MAX_FILES:
             message = f"more than {MAX_FILES} files are read through `extends`"
             self._findings.error("extends-too-many", message, reference.mark, key, "Merge some of them.")
@@ -158,25 +162,27 @@ class SourceTree:
         return with_item(root, "services", services)
 
     def _extended_service(self, name: str, root: MapNode, path: Path) -> Node:
-        """The service with everything it extends."""
+        """The service with everything it extends; what could not be found leaves a broken `extends` behind."""
         services = root.items["services"]
         assert isinstance(services, MapNode)
         service = services.items[name]
-        if not isinstance(service, MapNode) or "extends" not in service.items:
+        reference = service.items.get("extends") if isinstance(service, MapNode) else None
+        if not isinstance(service, MapNode) or reference is None or isinstance(reference, BrokenNode):
             return service
         key: KeyPath = ("services", name, "extends")
-        reference = service.items["extends"]
         own = without(service, "extends")
         here = (_real(path), name)
         if here in self._services_open or len(self._services_open) >= MAX_CHAIN:
             self._report_chain(name, reference.mark, key, circle=here in self._services_open)
-            return own
+            return with_item(own, "extends", BrokenNode(reference.mark))
         self._services_open.append(here)
         try:
             base = self._base_service(reference, key, root, path)
         finally:
             self._services_open.pop()
-        return merged(base, own, ("services", name), self._findings) if isinstance(base, MapNode) else own
+        if not isinstance(base, MapNode):
+            return with_item(own, "extends", BrokenNode(reference.mark))
+        return merged(base, own, ("services", name), self._findings)
 
     def _report_chain(self, name: str, mark: Mark, key: KeyPath, *, circle: bool) -> None:
         if circle:

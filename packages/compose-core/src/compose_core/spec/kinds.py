@@ -267,6 +267,8 @@ class ListOf:
         schema: JsonSchema = {"type": "array", "items": self.item.schema()}
         if self.at_least:
             schema["minItems"] = self.at_least
+        if self.unique:
+            schema["uniqueItems"] = True
         return schema
 
 

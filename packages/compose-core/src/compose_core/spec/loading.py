@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from compose_core.spec.shorthand import Shorthand
 from compose_core.spec.typing_pass import read_spec
 from compose_core.spec.unsupported_keys import drop_unsupported
 from compose_core.spec.variables import Variables, read_project_dotenv
+
+_PREPARE = re.compile(r"^x-(?:runtime|enroot)\.prepare")
 
 
 def load_spec(
@@ -90,6 +93,7 @@ def _parts(tree: Node, key_path: str) -> KeyPath:
             parts.append(position)
             node = node.items[position] if position < len(node.items) else None
         elif isinstance(node, MapNode):
+            rest = _PREPARE.sub("prepare", rest) if "prepare" in node.items else rest
             matches = [key for key in node.items if rest == key or rest.startswith((f"{key}.", f"{key}["))]
             if not matches:
                 break

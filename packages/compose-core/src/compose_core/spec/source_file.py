@@ -23,9 +23,10 @@ def read_source(path: Path, *, limit: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "the name is not allowed"
         raise SourceFileError(f"cannot be read ({reason})") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SourceFileError("is not a regular file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SourceFileError("is not a regular file")
         try:
             return stream.read(limit + 1)
         except OSError as error:

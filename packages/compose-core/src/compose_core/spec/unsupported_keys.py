@@ -77,7 +77,8 @@ _VOLUME = {
     "consistency": "Remove it: it has no meaning here.",
 }
 _SWEEP = {"spec": "Remove it: the sweep applies to the file it stands in."}
-_HEALTHCHECK = {"start_interval": "Remove it: probes run once a second."}
+_ONCE_A_SECOND = "Remove it: probes run once a second, until the `timeout`."
+_HEALTHCHECK = dict.fromkeys(("interval", "retries", "start_period", "start_interval"), _ONCE_A_SECOND)
 
 _INSTEAD: Mapping[str, Mapping[str, str]] = {
     "compose": _DOCKER_ROOT,
@@ -133,7 +134,7 @@ def _report(key: str, section: Section, node: MapNode, path: KeyPath, findings: 
         findings.error("job-key-on-service", message, mark, where, f"Set it at the top level: `x-slurm: {{{key}: …}}`.")
     else:
         known = section.written_keys()
-        remedy = did_you_mean(key, known) or _elsewhere(key, section) or f"Known keys: {', '.join(known)}."
+        remedy = _elsewhere(key, section) or did_you_mean(key, known) or f"Known keys: {', '.join(known)}."
         findings.error("unknown-key", f"unsupported key {shortened(key)} in {_owner(path)}", mark, where, remedy)
 
 

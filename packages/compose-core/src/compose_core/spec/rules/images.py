@@ -15,11 +15,12 @@ _SQUASHFS = (".sqsh", ".squashfs")
 
 
 def containers_have_an_image(look: Look) -> Iterator[Problem]:
-    """Only the host backend does without."""
+    """Only the host backend does without; what a service failed to inherit is not missed a second time."""
     if look.spec.runtime.backend == "host" or not look.is_sound("runtime"):
         return
     for name, service in look.spec.services.items():
-        if service.image is None and look.is_sound("services", name, "image"):
+        inherits = look.has("services", name, "extends")
+        if service.image is None and not inherits and look.is_sound("services", name, "image"):
             message = f"service '{name}' has no `image`"
             remedy = "Add `image:`, or set `runtime: {backend: host}` to run on the node itself."
             yield look.error("image-required", message, ("services", name), remedy)

@@ -21,7 +21,7 @@ def parameters_are_used(look: Look) -> Iterator[Problem]:
     if sweep is None:
         return
     for name in _parameter_names(sweep):
-        if name not in look.references:
+        if name not in look.references and look.is_sound("sweep", "parameters", name):
             path = ("sweep", "parameters", name) if name in sweep.parameters else ("sweep", "trials")
             message = f"the sweep parameter '{name}' occurs nowhere, so all its trials would be the same"
             yield look.error(
