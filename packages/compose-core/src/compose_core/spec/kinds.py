@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Protocol
 
 from compose_core.spec.findings import Findings
+from compose_core.spec.frozen import Frozen
 from compose_core.spec.models import ExecCommand, ShellCommand
 from compose_core.spec.nodes import (
     BrokenNode,
@@ -49,8 +50,7 @@ class Kind(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Frozen):
     """Text; an unquoted number or word keeps the characters that were written."""
 
     what: str = "text"
@@ -92,8 +92,7 @@ class Text:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(Frozen):
     """A whole number within bounds."""
 
     minimum: int = 1
@@ -126,8 +125,7 @@ class Integer:
         return {"anyOf": [number, HOLDS_VARIABLE]}
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Frozen):
     """A finite number."""
 
     def read(self, node: Node, path: KeyPath, findings: Findings) -> Any:
@@ -142,8 +140,7 @@ class Number:
         return {"anyOf": [{"type": "number"}, HOLDS_VARIABLE]}
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Frozen):
     """True or false."""
 
     def read(self, node: Node, path: KeyPath, findings: Findings) -> Any:
@@ -155,8 +152,7 @@ class Flag:
         return {"anyOf": [{"type": "boolean"}, HOLDS_VARIABLE]}
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Frozen):
     """One of a few words."""
 
     values: tuple[str, ...]
@@ -177,8 +173,7 @@ class Choice:
         return {"anyOf": [{"enum": list(self.values)}, HOLDS_VARIABLE]}
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Frozen):
     """Text that a parser of `compose_core.units` understands; the text itself is kept."""
 
     parse: Callable[[str], object]
@@ -201,8 +196,7 @@ class Parsed:
         return {"type": ["string", "integer"], "pattern": rf"^(?:{self.pattern})$|\$", "minimum": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Frozen):
     """A string (shell form) or a list (exec form)."""
 
     def read(self, node: Node, path: KeyPath, findings: Findings) -> Any:
@@ -228,8 +222,7 @@ class Command:
         return {"anyOf": [{"type": ["string", "number", "boolean"], "pattern": r"\S"}, words]}
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Frozen):
     """A list of one kind."""
 
     item: Kind
@@ -272,8 +265,7 @@ class ListOf:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class MapOf:
+class MapOf(Frozen):
     """A mapping from names to one kind."""
 
     value: Kind
@@ -317,8 +309,7 @@ class MapOf:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(Frozen):
     """One kind for scalars and lists, another for mappings."""
 
     plain: Kind
@@ -331,8 +322,7 @@ class Either:
         return {"anyOf": [self.plain.schema(), self.mapping.schema()]}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Frozen):
     """One key of a section."""
 
     kind: Kind
@@ -351,8 +341,7 @@ class Entry:
     example: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Frozen):
     """A mapping with fixed keys."""
 
     name: str
@@ -419,8 +408,7 @@ class Section:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(Frozen):
     """One of several sections, told apart by the key `type`."""
 
     sections: Mapping[str, Section]
@@ -453,8 +441,7 @@ class Typed:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Partial:
+class _Partial(Frozen):
     """The sound part of a mapping: rules still look at it, although the file is refused."""
 
     values: dict[str, Any]

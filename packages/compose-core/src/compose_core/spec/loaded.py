@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,6 +37,9 @@ class LoadedSpec:
     @cached_property
     def sha256(self) -> str:
         """Digest of what the file means: the same for two files that differ in comments, order of services or spelling."""
+        import hashlib
+        import json
+
         from compose_core.spec.effective import plain
 
         text = json.dumps(plain(self.spec), sort_keys=True, separators=(",", ":"), ensure_ascii=True)

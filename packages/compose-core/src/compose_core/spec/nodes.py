@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from compose_core.errors import Location
 
@@ -19,8 +20,7 @@ _FLOAT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A position in a file, both numbers 1-based."""
 
     file: str
@@ -32,8 +32,7 @@ class Mark:
         return Location(file=self.file, line=self.line, column=self.column, key_path=path_text(path))
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(NamedTuple):
     """One scalar; what it is (text, number …) is decided by the field that reads it."""
 
     text: str
@@ -44,29 +43,26 @@ class ScalarNode:
     """A variable was filled in, so that `"${n}"` may be a number in spite of its quotes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListNode:
+class ListNode(NamedTuple):
     """A list."""
 
     items: tuple[Node, ...]
     mark: Mark
 
 
-@dataclass(frozen=True, slots=True)
-class MapNode:
+class MapNode(NamedTuple):
     """A mapping; all keys are text."""
 
     items: Mapping[str, Node]
     mark: Mark
-    key_marks: Mapping[str, Mark] = field(default_factory=dict)
+    key_marks: Mapping[str, Mark] = MappingProxyType({})
 
     def key_mark(self, key: str) -> Mark:
         """Where the key stands; the mapping itself for a key that a pass added."""
         return self.key_marks.get(key, self.mark)
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenNode:
+class BrokenNode(NamedTuple):
     """A value about which an error was already reported: later passes leave it alone."""
 
     mark: Mark
@@ -128,12 +124,12 @@ def shortened(text: str, limit: int = 60) -> str:
 
 def with_item(node: MapNode, key: str, value: Node) -> MapNode:
     """The mapping with one value replaced or added."""
-    return replace(node, items={**node.items, key: value})
+    return node._replace(items={**node.items, key: value})
 
 
 def without(node: MapNode, *keys: str) -> MapNode:
     """The mapping without these keys."""
-    return replace(node, items={key: value for key, value in node.items.items() if key not in keys})
+    return node._replace(items={key: value for key, value in node.items.items() if key not in keys})
 
 
 def walk(node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_NESTING = 16
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -12,8 +12,7 @@ _FIXED = re.compile(r"[^${}]+")
 _OPERATOR = re.compile(r":?[-?]")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """One placeholder of a text."""
 
     name: str

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compose_core.errors import Location, Problem
-from compose_core.spec.dotenv import DotenvEntry, read_dotenv
 from compose_core.spec.findings import Findings
 from compose_core.spec.loaded import Origin
 from compose_core.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode
@@ -67,6 +66,8 @@ def read_entries(data: bytes, shown: str, findings: Findings) -> dict[str, str]:
             )
         )
         return {}
+    from compose_core.spec.dotenv import DotenvEntry, read_dotenv
+
     entries: dict[str, str] = {}
     for entry in read_dotenv(text):
         if isinstance(entry, DotenvEntry):

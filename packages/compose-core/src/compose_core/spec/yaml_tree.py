@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -43,8 +42,7 @@ class _Stop(Exception):
     """The rest of the text cannot be read; the reason is recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sized:
+class _Sized(NamedTuple):
     """A node with its weight after aliases are expanded."""
 
     node: Node

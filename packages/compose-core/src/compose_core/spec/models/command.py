@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from compose_core.spec.frozen import Frozen
 
 
-@dataclass(frozen=True)
-class ShellCommand:
+class ShellCommand(Frozen):
     """The string form: one piece of shell text, possibly of several lines, never changed by us."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class ExecCommand:
+class ExecCommand(Frozen):
     """The list form: a program and its arguments, no shell in between."""
 
     argv: tuple[str, ...]

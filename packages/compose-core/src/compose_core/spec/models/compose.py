@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from compose_core.spec.frozen import Frozen
 from compose_core.spec.models.job import JobSlurm
 from compose_core.spec.models.service import Service
 from compose_core.spec.models.sweep import Sweep
@@ -13,24 +14,21 @@ from compose_core.spec.models.sweep import Sweep
 BackendName = Literal["pyxis", "enroot", "apptainer", "host"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
+class Runtime(Frozen, kw_only=True):
     """How services are run."""
 
     backend: BackendName | None = None
     """None: what the engine prefers."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Secret:
+class Secret(Frozen, kw_only=True):
     """Where a secret value is read on the node: exactly one of both is given."""
 
     file: str | None = None
     env: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComposeSpec:
+class ComposeSpec(Frozen, kw_only=True):
     """A compose file in its one canonical shape: shorthand resolved, variables filled in, rules checked."""
 
     services: Mapping[str, Service]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from compose_core.spec.frozen import Frozen
 from compose_core.units import parse_memory_mib, parse_slurm_time_s
 
 Collector = Literal["gpu", "slurm", "cpu"]
@@ -14,8 +15,7 @@ MailEvent = Literal[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metrics:
+class Metrics(Frozen, kw_only=True):
     """What is sampled while the job runs."""
 
     enabled: bool = True
@@ -23,8 +23,7 @@ class Metrics:
     collectors: tuple[Collector, ...] = ("gpu", "slurm")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Artifacts:
+class Artifacts(Frozen, kw_only=True):
     """What teardown keeps, and where `hpcc artifacts` puts it."""
 
     export_dir: str
@@ -36,24 +35,21 @@ class Artifacts:
     """The named bundles, without `default`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resume:
+class Resume(Frozen, kw_only=True):
     """A shared folder from which a later attempt goes on."""
 
     path: str
     """Absolute host path."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class AfterJob:
+class AfterJob(Frozen, kw_only=True):
     """Another job that has to be over first."""
 
     job: str
     condition: Literal["afterok", "afterany", "afternotok", "aftercorr"] = "afterok"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signal:
+class Signal(Frozen, kw_only=True):
     """An early warning before the time limit."""
 
     name: str
@@ -64,8 +60,7 @@ class Signal:
     """Written as for the batch shell only (`B:`)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Notify:
+class Notify(Frozen, kw_only=True):
     """Mail from Slurm."""
 
     email: str
@@ -73,15 +68,13 @@ class Notify:
     array_tasks: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cleanup:
+class Cleanup(Frozen, kw_only=True):
     """What is removed when the job has ended."""
 
     runtime_cache: Literal["always", "on_success", "never"] = "always"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Logs:
+class Logs(Frozen, kw_only=True):
     """When a service's log is rotated."""
 
     max_size: str | None = None
@@ -89,8 +82,7 @@ class Logs:
     keep: int = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobSlurm:
+class JobSlurm(Frozen, kw_only=True):
     """Top-level `x-slurm`. None means: not written."""
 
     job_name: str | None = None

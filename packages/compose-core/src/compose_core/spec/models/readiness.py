@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from compose_core.spec.frozen import Frozen
 
-@dataclass(frozen=True, kw_only=True)
-class SleepReadiness:
+
+class SleepReadiness(Frozen, kw_only=True):
     """Ready after a fixed time."""
 
     seconds: int
@@ -19,8 +19,7 @@ class SleepReadiness:
         return self.seconds
 
 
-@dataclass(frozen=True, kw_only=True)
-class TcpReadiness:
+class TcpReadiness(Frozen, kw_only=True):
     """Ready when the port accepts a connection."""
 
     port: int | str
@@ -30,8 +29,7 @@ class TcpReadiness:
     type: Literal["tcp"] = "tcp"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogReadiness:
+class LogReadiness(Frozen, kw_only=True):
     """Ready when a line of the service's output matches."""
 
     pattern: str
@@ -40,8 +38,7 @@ class LogReadiness:
     type: Literal["log"] = "log"
 
 
-@dataclass(frozen=True, kw_only=True)
-class HttpReadiness:
+class HttpReadiness(Frozen, kw_only=True):
     """Ready when the URL answers with the expected status."""
 
     url: str

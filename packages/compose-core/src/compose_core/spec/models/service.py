@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from compose_core.spec.frozen import Frozen
 from compose_core.spec.models.command import Command
 from compose_core.spec.models.readiness import Readiness
 
@@ -14,8 +15,7 @@ FailureMode = Literal["fail_job", "ignore", "restart_on_failure"]
 HookEvent = Literal["restart", "window_exhausted", "gave_up", "ready", "exit"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Volume:
+class Volume(Frozen, kw_only=True):
     """A host path that the container sees; also a mount of `prepare`."""
 
     source: str
@@ -25,15 +25,13 @@ class Volume:
     read_only: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dependency:
+class Dependency(Frozen, kw_only=True):
     """What another service has to have reached before this one starts."""
 
     condition: Condition = "service_started"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailurePolicy:
+class FailurePolicy(Frozen, kw_only=True):
     """What a failure of the service does; all defaults are filled in."""
 
     mode: FailureMode = "fail_job"
@@ -45,8 +43,7 @@ class FailurePolicy:
     """As `max_restarts` unless the file says otherwise."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hook:
+class Hook(Frozen, kw_only=True):
     """A script that runs on the batch host when something happens to the service."""
 
     on: HookEvent
@@ -54,16 +51,14 @@ class Hook:
     context: Literal["host"] = "host"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepScript:
+class StepScript(Frozen, kw_only=True):
     """A `prologue` or `epilogue` of a service."""
 
     script: str
     context: Literal["host", "container"] = "host"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mpi:
+class Mpi(Frozen, kw_only=True):
     """How Slurm wires up the tasks of an MPI program."""
 
     type: str
@@ -71,8 +66,7 @@ class Mpi:
     expected_ranks: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServiceSlurm:
+class ServiceSlurm(Frozen, kw_only=True):
     """`services.<name>.x-slurm`: the step of this service. None means: not written."""
 
     nodes: int | None = None
@@ -102,8 +96,7 @@ class ServiceSlurm:
     mpi: Mpi | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepare:
+class Prepare(Frozen, kw_only=True):
     """How the image is customised before the job; from `x-enroot.prepare` or `x-runtime.prepare`."""
 
     commands: tuple[str, ...]
@@ -113,8 +106,7 @@ class Prepare:
     root: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Assertions:
+class Assertions(Frozen, kw_only=True):
     """`assert`: what has to hold when the service has ended."""
 
     exit_code: int | None = None
@@ -123,8 +115,7 @@ class Assertions:
     max_duration_seconds: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Service:
+class Service(Frozen, kw_only=True):
     """One service. None means: not written."""
 
     image: str | None = None

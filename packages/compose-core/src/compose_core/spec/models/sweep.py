@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from compose_core.spec.frozen import Frozen
 
-@dataclass(frozen=True, kw_only=True)
-class ParameterRange:
+
+class ParameterRange(Frozen, kw_only=True):
     """Values drawn between two numbers."""
 
     start: float
@@ -21,8 +21,7 @@ class ParameterRange:
     integer: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class RandomMatrix:
+class RandomMatrix(Frozen, kw_only=True):
     """A sample of all combinations, without replacement."""
 
     count: int
@@ -31,8 +30,7 @@ class RandomMatrix:
     """None: the sweep's id."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Objective:
+class Objective(Frozen, kw_only=True):
     """Which figure of a trial says how good it is."""
 
     direction: Literal["minimize", "maximize"]
@@ -44,8 +42,7 @@ class Objective:
     """A numeric parameter along which scaling is reported."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prune:
+class Prune(Frozen, kw_only=True):
     """How hopeless trials are ended early."""
 
     method: Literal["median", "asha"]
@@ -53,8 +50,7 @@ class Prune:
     reduction_factor: int = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sweep:
+class Sweep(Frozen, kw_only=True):
     """The trials and how they are drawn; all values are text, as they will be interpolated."""
 
     parameters: Mapping[str, tuple[str, ...] | ParameterRange]
