@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.slurm.conftest import *  # noqa: F403  (the fixtures of the bench)
 
 from tests.jobs.project import EngineName, Project
+from tests.slurm.conftest import *  # noqa: F403  (the fixtures of the bench)
 
 MakeProject = Callable[[], Project]
 

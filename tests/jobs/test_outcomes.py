@@ -141,7 +141,7 @@ def test_readiness_that_never_comes_fails_the_job_and_says_which_probe(project: 
         services:
           deaf:
             command: sleep 100
-            readiness: {type: log, pattern: "^ready$", timeout_seconds: 1}
+            readiness: {type: log, pattern: "^ready$$", timeout_seconds: 1}
     """)
     report = project.up(code=1)
     assert (report["state"], report["cause"]) == ("FAILED", "readiness_failed")
@@ -183,7 +183,7 @@ def test_hostile_values_reach_the_program_as_they_are(project: Project) -> None:
         runtime: {backend: host}
         services:
           "odd.name":
-            command: [printf, '<%s>', "a'b", '$(touch pwned)', '`id`', "two\nlines", '"', '--', '*']
+            command: [printf, '<%s>', "a'b", '$$(touch pwned)', '`id`', "two\nlines", '"', '--', '*']
             environment: {ODD: "$$(touch pwned) 'x' \"y\""}
     """)
     report = project.up()

@@ -1,1 +1,109 @@
-"""One Compose-like file becomes one Slurm job: the library behind `hpcc`, the Snakemake executor and the Airflow provider."""
+"""One Compose-like file becomes one Slurm job: the library behind `hpcc`, the Snakemake executor and the Airflow provider.
+
+This is the public door. Names are imported when they are first used, so `import compose_core` costs next to nothing.
+
+    from compose_core import Site, build_plan, load_spec, observe, plan_context, submit
+
+    site = Site.detect()
+    plan = build_plan(load_spec("compose.yaml", variables=site.environment), plan_context(site))
+    job = submit(site, plan, run_key="my-task")
+    snapshot = observe(site, [job.record])[0]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from compose_core.version import __version__
+
+if TYPE_CHECKING:
+    from compose_core.cluster.site import Site
+    from compose_core.errors import ExitCode, HpccError, Location, Problem, SpecError
+    from compose_core.job_state import JobId, JobState
+    from compose_core.operations import (
+        cancel,
+        export_artifacts,
+        find_job,
+        observe,
+        resolve_submissions,
+        submit,
+        tracked_jobs,
+    )
+    from compose_core.plan import Plan, PlanContext, build_plan
+    from compose_core.planning import plan_context
+    from compose_core.records.job_record import JobRecord
+    from compose_core.render import render_script
+    from compose_core.spec import LoadedSpec, load_spec
+    from compose_core.submission.submit import Submission
+    from compose_core.tracking.snapshot import JobSnapshot
+
+_HOMES = {
+    "ExitCode": "errors",
+    "HpccError": "errors",
+    "Location": "errors",
+    "Problem": "errors",
+    "SpecError": "errors",
+    "JobId": "job_state",
+    "JobState": "job_state",
+    "LoadedSpec": "spec",
+    "load_spec": "spec",
+    "Plan": "plan",
+    "PlanContext": "plan",
+    "build_plan": "plan",
+    "render_script": "render",
+    "Site": "cluster.site",
+    "JobRecord": "records.job_record",
+    "Submission": "submission.submit",
+    "JobSnapshot": "tracking.snapshot",
+    "cancel": "operations",
+    "export_artifacts": "operations",
+    "find_job": "operations",
+    "observe": "operations",
+    "plan_context": "planning",
+    "resolve_submissions": "operations",
+    "submit": "operations",
+    "tracked_jobs": "operations",
+}
+
+__all__ = [
+    "ExitCode",
+    "HpccError",
+    "JobId",
+    "JobRecord",
+    "JobSnapshot",
+    "JobState",
+    "LoadedSpec",
+    "Location",
+    "Plan",
+    "PlanContext",
+    "Problem",
+    "Site",
+    "SpecError",
+    "Submission",
+    "__version__",
+    "build_plan",
+    "cancel",
+    "export_artifacts",
+    "find_job",
+    "load_spec",
+    "observe",
+    "plan_context",
+    "render_script",
+    "resolve_submissions",
+    "submit",
+    "tracked_jobs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The public name, from the module it lives in."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Location:
     """A place in a file that a person wrote."""
 
@@ -45,7 +45,7 @@ class Location:
         return f"{self.file}{position}{key}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One finding about a compose file or an environment, good enough to act on."""
 

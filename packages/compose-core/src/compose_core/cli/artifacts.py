@@ -27,10 +27,10 @@ def artifacts(
     tools: Tools, file: Path, job_id: str | None, bundles: tuple[str, ...], tarball: bool, export_dir: Path | None
 ) -> None:
     """Payload → export folder, with provenance."""
-    from compose_core.tracking.artifacts import export_artifacts
+    from compose_core.operations import export_artifacts
 
     record = tools.find_job(file, job_id)
-    report = export_artifacts(record, tools.site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir)
+    report = export_artifacts(tools.site, record, bundles=bundles, tarball=tarball, export_dir=export_dir)
     for warning in report.warnings:
         tools.output.talk(f"warning: {warning}")
     if tools.output.is_json:

@@ -29,11 +29,11 @@ from compose_core.errors import ExitCode
 @options.common
 def cancel(tools: Tools, file: Path, job_id: str | None, wait_s: float, force: bool) -> int:
     """Request, then confirmation."""
-    from compose_core.tracking.cancel import cancel_job
+    from compose_core import operations
 
     record = tools.find_job(file, job_id)
     tools.output.talk(f"cancelling job {record.job_id} ({record.name})")
-    result = cancel_job(record, tools.engine_of(record), tools.site.clock, wait_s=wait_s, force=force)
+    result = operations.cancel(tools.site, record, wait_s=wait_s, force=force)
     if tools.output.is_json:
         tools.output.json(result.as_json())
     else:

@@ -11,9 +11,10 @@ from compose_core.cli.status import exit_status, print_status
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, HpccError
 from compose_core.job_state import JobState
-from compose_core.tracking.log_source import LogSource, service_logs
+from compose_core.operations import engine_of
+from compose_core.tracking.log_source import batch_log, service_logs
 from compose_core.tracking.observe import Watch, observe_one
-from compose_core.tracking.service_logs import follow_logs, prefix_width
+from compose_core.tracking.service_logs import follow_logs, prefix_width, read_logs
 
 if TYPE_CHECKING:
     from compose_core.cluster.engine import Engine
@@ -52,7 +53,7 @@ class JobFollower:
         self._tools = tools
         self._silent = silent
         self._record = record
-        self._engine: Engine = tools.engine_of(record)
+        self._engine: Engine = engine_of(tools.site, record)
         self._watch = Watch()
         self._pause_s = FIRST_QUESTION_S
         self._asked_at = float("-inf")
@@ -93,7 +94,7 @@ class JobFollower:
         for service in snapshot.services:
             restarts = service.state.restart_count if service.state else 0
             word = f"{service.status} (restart {restarts})" if restarts else service.status
-            if service.status != "waiting":
+            if service.status not in ("waiting", "unknown"):
                 self._tell_once(service.name, word, f"{service.name}: {word}")
 
     def _tell_once(self, key: str, word: str, text: str) -> None:
@@ -145,14 +146,14 @@ def _report_end(tools: Tools, submission: Submission, snapshot: JobSnapshot) -> 
 
 def _show_failed_logs(tools: Tools, snapshot: JobSnapshot) -> None:
     """The last lines of every service that failed, or of the batch log when none got that far."""
-    from compose_core.tracking.service_logs import read_logs
-
     failed = [service.name for service in snapshot.services if service.status == "failed"]
-    sources: list[LogSource] = list(service_logs(snapshot.record, failed)) if failed else []
+    if failed:
+        sources = service_logs(snapshot.record, failed)
+    else:
+        tools.output.talk(f"the end of the batch log {snapshot.record.batch_log}")
+        sources = (batch_log(snapshot.record),)
     try:
         for line in read_logs(sources, lines=FAILED_LOG_LINES):
-            echo_log_line(line, width=max(map(len, failed)), err=True)
+            echo_log_line(line, width=max(map(len, failed), default=0), err=True)
     except HpccError as error:
         click.echo(f"the log cannot be read: {error.message}", err=True)
-    if not failed:
-        tools.output.talk(f"see the batch log: {snapshot.record.batch_log}")

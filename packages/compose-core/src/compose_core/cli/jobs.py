@@ -19,15 +19,14 @@ from compose_core.units import format_duration
 @options.common
 def jobs(tools: Tools, file: Path, limit: int | None) -> None:
     """All tracked jobs, with one question to the scheduler."""
-    from compose_core.records.paths import ProjectPaths
-    from compose_core.tracking.jobs import tracked_jobs
+    from compose_core.operations import observe, tracked_jobs
 
     project_dir = tools.project_dir(file)
     still_open = tools.settle(project_dir)
-    tracked = tracked_jobs(ProjectPaths(project_dir))
+    tracked = tracked_jobs(project_dir)
     for warning in tracked.warnings:
         tools.output.talk(f"warning: {warning}")
-    snapshots = tools.observe(tracked.records[:limit])
+    snapshots = observe(tools.site, tracked.records[:limit])
     if tools.output.is_json:
         tools.output.json(
             {

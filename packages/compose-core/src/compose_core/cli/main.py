@@ -68,17 +68,24 @@ class LazyCommands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_HELP = """One Compose-like file becomes one Slurm job.
+
+\b
+Start with
+  hpcc validate   is the file right?
+  hpcc plan       what would be submitted, and why?
+  hpcc up         submit it and follow it
+"""
+
+
+@click.command(
+    cls=LazyCommands,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="hpcc", message="%(prog)s %(version)s")
 def hpcc() -> None:
-    """One Compose-like file becomes one Slurm job.
-
-    \b
-    Start with
-      hpcc validate   is the file right?
-      hpcc plan       what would be submitted, and why?
-      hpcc up         submit it and follow it
-    """
+    """The group of all commands."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

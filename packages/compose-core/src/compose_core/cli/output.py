@@ -20,7 +20,7 @@ from compose_core.terminal_text import terminal_text
 Format = Literal["text", "json"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Output:
     """The two streams of one command, in the form that the user asked for."""
 

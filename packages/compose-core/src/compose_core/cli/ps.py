@@ -18,7 +18,9 @@ from compose_core.cli.tools import Tools
 @options.common
 def ps(tools: Tools, file: Path, job_id: str | None) -> int:
     """The services of one job."""
-    snapshot = tools.observe([tools.find_job(file, job_id)])[0]
+    from compose_core.operations import observe
+
+    snapshot = observe(tools.site, [tools.find_job(file, job_id)])[0]
     if tools.output.is_json:
         report = snapshot.as_json()
         kept = (

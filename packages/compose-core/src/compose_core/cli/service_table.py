@@ -22,7 +22,7 @@ def _row(service: ServiceSnapshot, now: float) -> list[str]:
     state = service.state
     if state is None:
         return [service.name, service.status, *["-"] * (len(COLUMNS) - 2)]
-    ready = ("yes" if state.healthy else "no") if state.readiness_configured else "-"
+    ready = ("yes" if state.healthy or state.ready_at else "no") if state.readiness_configured else "-"
     exit_code = "-" if state.last_exit_code is None else str(state.last_exit_code)
     elapsed = "-"
     if state.started_at is not None:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 @options.common
 def status(tools: Tools, file: Path, job_id: str | None) -> int:
     """One job, in detail."""
+    from compose_core.operations import observe
+
     record = tools.find_job(file, job_id)
-    snapshot = tools.observe([record])[0]
+    snapshot = observe(tools.site, [record])[0]
     if tools.output.is_json:
         tools.output.json({**snapshot.as_json(), "record": record.as_json(), "log_dir": f"{record.job_dir}/logs"})
     else:

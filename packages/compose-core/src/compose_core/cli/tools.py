@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +12,12 @@ from compose_core.cli.output import Format, Output
 from compose_core.errors import NoSuchJob, SubmissionUnresolved
 
 if TYPE_CHECKING:
-    from compose_core.cluster.engine import Engine
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
-    from compose_core.plan.model import Backend
     from compose_core.records.job_record import JobRecord
     from compose_core.spec import LoadedSpec
-    from compose_core.submission.context import SubmissionEvent, SubmitContext
+    from compose_core.submission.context import SubmissionEvent
     from compose_core.submission.resolve import Resolution
-    from compose_core.tracking.snapshot import JobSnapshot
 
 EngineChoice = Literal["auto", "slurm", "local"]
 
@@ -66,16 +62,10 @@ class Tools:
 
     def plan_of(self, loaded: LoadedSpec) -> Plan:
         """The plan of a loaded file at this site."""
-        from compose_core.plan import PlanContext, build_plan
+        from compose_core.plan import build_plan
+        from compose_core.planning import plan_context
 
-        return build_plan(
-            loaded,
-            PlanContext(
-                engine=self.site.engine_name,
-                home=str(self.site.home),
-                container_backends=self._container_backends(),
-            ),
-        )
+        return build_plan(loaded, plan_context(self.site))
 
     def project_dir(self, file: Path) -> Path:
         """The folder of the compose file; the file itself need not be there any more."""
@@ -83,10 +73,9 @@ class Tools:
 
     def settle(self, project_dir: Path) -> tuple[Resolution, ...]:
         """The submissions of earlier commands that are still open after a look; each is told."""
-        from compose_core.submission.resolve import resolve_pending
+        from compose_core.operations import resolve_submissions
 
-        looked = resolve_pending(self.submit_context(project_dir))
-        still_open = tuple(resolution for resolution in looked if resolution.status != "settled")
+        still_open = resolve_submissions(self.site, project_dir, on_event=self.tell_event)
         for resolution in still_open:
             self.output.talk(f"submission {resolution.token} ({resolution.name}): {resolution.message}")
         return still_open
@@ -96,13 +85,12 @@ class Tools:
 
         Raises: NoSuchJob, UsageError: there is none.  SubmissionUnresolved: there may be one, nobody can tell now.
         """
-        from compose_core.records.paths import ProjectPaths
-        from compose_core.tracking.find_job import find_job
+        from compose_core.operations import find_job
 
         project_dir = self.project_dir(file)
         still_open = self.settle(project_dir)
         try:
-            return find_job(ProjectPaths(project_dir), job_id)
+            return find_job(project_dir, job_id)
         except NoSuchJob as error:
             if not any(resolution.status in ("unanswered", "doubtful") for resolution in still_open):
                 raise
@@ -111,47 +99,7 @@ class Tools:
                 remedy="Run the command again when the scheduler answers; nothing is submitted twice.",
             ) from error
 
-    def engine_of(self, record: JobRecord) -> Engine:
-        """The engine that runs this job, whichever new jobs would go to."""
-        from compose_core.cluster.site import Site
-
-        if record.backend == self.site.engine_name:
-            return self.site.engine
-        return Site.detect(engine=record.backend, environment=os.environ).engine
-
-    def observe(self, records: Sequence[JobRecord]) -> list[JobSnapshot]:
-        """How these jobs are now: one question per engine, however many they are."""
-        from compose_core.tracking.observe import observe
-
-        engines: dict[str, Engine] = {}
-        for record in records:
-            if record.backend not in engines:
-                engines[record.backend] = self.engine_of(record)
-        return observe(records, engines, self.site.clock)
-
-    def submit_context(self, project_dir: Path) -> SubmitContext:
-        """What a submission in this folder works with; what it says goes to stderr."""
-        from compose_core.records.paths import ProjectPaths, StatePaths
-        from compose_core.submission.context import Client, SubmitContext
-        from compose_core.version import __version__
-
-        site = self.site
-        return SubmitContext(
-            engine=site.engine,
-            clock=site.clock,
-            project=ProjectPaths(project_dir),
-            state=StatePaths(site.state_dir),
-            client=Client.this_process(host=site.host, user=site.user),
-            on_event=self._tell_event,
-            tool_version=__version__,
-        )
-
-    def _tell_event(self, event: SubmissionEvent) -> None:
+    def tell_event(self, event: SubmissionEvent) -> None:
+        """What a person should know while a submission goes on."""
         if event.kind in ("doubt", "waiting", "adopted", "absent", "warning"):
             self.output.talk(event.message)
-
-    def _container_backends(self) -> tuple[Backend, ...]:
-        """On a cluster the nodes decide, which planning cannot see; here it is what is installed."""
-        if self.site.engine_name == "slurm":
-            return ("pyxis", "enroot", "apptainer")
-        return self.site.available_backends

@@ -106,9 +106,9 @@ def next_commands(job_id: str) -> list[str]:
 
 
 def _submit(tools: Tools, plan: Plan, script: str, *, run_key: str | None) -> Submission:
-    from compose_core.submission.submit import submit_plan
+    from compose_core import operations
 
-    submission = submit_plan(tools.submit_context(Path(plan.project_dir)), plan, script, run_key=run_key)
+    submission = operations.submit(tools.site, plan, script=script, run_key=run_key, on_event=tools.tell_event)
     if submission.notice:
         tools.output.talk(submission.notice)
     return submission

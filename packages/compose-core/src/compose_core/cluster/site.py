@@ -7,7 +7,7 @@ import pwd
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -68,6 +68,10 @@ class Site:
             runner=runner or HostRunner(variables, clock=used_clock),
             tools=tools or SlurmTools(),
         )
+
+    def with_engine(self, engine: EngineName) -> Self:
+        """The same site with another engine."""
+        return replace(self, engine_choice=engine)
 
     @property
     def engine_name(self) -> EngineName:

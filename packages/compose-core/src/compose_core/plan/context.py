@@ -8,7 +8,7 @@ from typing import Literal
 from compose_core.plan.model import Backend
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanContext:
     """Facts about where the job will run."""
 

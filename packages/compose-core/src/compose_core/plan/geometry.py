@@ -10,7 +10,7 @@ from compose_core.spec.models import ComposeSpec, JobSlurm, Service, ServiceSlur
 from compose_core.units import parse_memory_mib, parse_slurm_time_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StepGeometry:
     """Where a service runs and what it gets of the allocation."""
 

@@ -13,14 +13,14 @@ Launch = Literal["srun", "batch"]
 Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Literally:
     """Text that reaches the program byte for byte."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Variable:
     """Text that is known when the step starts: the value of this environment variable."""
 
@@ -41,7 +41,7 @@ def shown(text: Text) -> str:
     return "".join(part.text if isinstance(part, Literally) else f"${{{part.name}}}" for part in text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """One thing that the plan settled, and why."""
 
@@ -51,7 +51,7 @@ class Decision:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Directive:
     """One `#SBATCH` line."""
 
@@ -64,7 +64,7 @@ class Directive:
     """The whole argument as the user wrote it in `submit_args`; option and value are then only for reading."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Allocation:
     """What the job asks of the scheduler."""
 
@@ -88,7 +88,7 @@ class Allocation:
         return (self.cpus_per_task or 1) * tasks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageReference:
     """Where a service's root file system comes from."""
 
@@ -103,7 +103,7 @@ class ImageReference:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Mount:
     """A host path that a container sees."""
 
@@ -114,7 +114,7 @@ class Mount:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentEntry:
     """One variable of a service."""
 
@@ -125,7 +125,7 @@ class EnvironmentEntry:
     """Its value is never shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlannedDependency:
     """What a service waits for."""
 
@@ -133,7 +133,7 @@ class PlannedDependency:
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlannedReadiness:
     """How the supervisor tells that a service is ready."""
 
@@ -160,7 +160,7 @@ class PlannedReadiness:
                 return {"type": "http", "url": self.url, "status_code": self.status_code, "timeout_s": self.timeout_s}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlannedPolicy:
     """What a failure of the service does."""
 
@@ -171,7 +171,7 @@ class PlannedPolicy:
     max_restarts_in_window: int = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlannedStep:
     """One service of the job: one `srun` step, or one child of the batch step."""
 
@@ -203,7 +203,7 @@ class PlannedStep:
     decisions: tuple[Decision, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ArtifactRules:
     """What teardown keeps."""
 
@@ -214,7 +214,7 @@ class ArtifactRules:
     """Bundle name and its globs relative to the job folder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One job, settled: the same compose file, folder and variables always give an equal Plan."""
 

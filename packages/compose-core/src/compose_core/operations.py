@@ -1,0 +1,124 @@
+"""What can be done with jobs at a site: the verbs that `hpcc` and the adapters share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compose_core.records.paths import ProjectPaths, StatePaths
+from compose_core.submission.context import Client, SubmissionEvent, SubmitContext, keep_quiet
+from compose_core.tracking import find_job as _find
+from compose_core.tracking import jobs as _jobs
+from compose_core.tracking.observe import Watch
+from compose_core.tracking.observe import observe as _observe
+from compose_core.version import __version__
+
+if TYPE_CHECKING:
+    from compose_core.cluster.engine import Engine
+    from compose_core.cluster.site import Site
+    from compose_core.plan import Plan
+    from compose_core.records.job_record import JobRecord
+    from compose_core.submission.resolve import Resolution
+    from compose_core.submission.submit import Submission
+    from compose_core.tracking.artifacts import ExportReport
+    from compose_core.tracking.cancel import CancelResult
+    from compose_core.tracking.jobs import TrackedJobs
+    from compose_core.tracking.snapshot import JobSnapshot
+
+Listener = Callable[[SubmissionEvent], None]
+
+
+def submit(
+    site: Site,
+    plan: Plan,
+    *,
+    script: str | None = None,
+    run_key: str | None = None,
+    on_event: Listener = keep_quiet,
+) -> Submission:
+    """The one job of this plan, submitted exactly once; with a run key that is in use, the job it stands for.
+
+    Raises: SchedulerRefused: there is no job, and why.  SchedulerUnreachable, SubmissionUnresolved: it is not known yet
+    and will be found out by the next call.
+    """
+    from compose_core.render import render_script
+    from compose_core.submission.submit import submit_plan
+
+    context = submit_context(site, Path(plan.project_dir), on_event=on_event)
+    return submit_plan(context, plan, script if script is not None else render_script(plan), run_key=run_key)
+
+
+def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener = keep_quiet) -> tuple[Resolution, ...]:
+    """One look at every submission from this folder that an earlier client left open; those still open are given."""
+    from compose_core.submission.resolve import resolve_pending
+
+    looked = resolve_pending(submit_context(site, project_dir, on_event=on_event))
+    return tuple(resolution for resolution in looked if resolution.status != "settled")
+
+
+def find_job(project_dir: Path, job_id: str | None = None) -> JobRecord:
+    """The record of this job, else of the newest one from the folder.
+
+    Raises: NoSuchJob: there is none.  UsageError: the id is no job id.
+    """
+    return _find.find_job(ProjectPaths(project_dir), job_id)
+
+
+def tracked_jobs(project_dir: Path) -> TrackedJobs:
+    """All jobs that were submitted from the folder, the newest first."""
+    return _jobs.tracked_jobs(ProjectPaths(project_dir))
+
+
+def observe(site: Site, records: Sequence[JobRecord], *, watch: Watch | None = None) -> list[JobSnapshot]:
+    """How these jobs are now, in their order: at most one queue and one accounting call per engine.
+
+    `watch` keeps what one look teaches the next, for callers that look repeatedly.
+    """
+    engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
+    return _observe(records, engines, site.clock, watch=watch)
+
+
+def cancel(site: Site, record: JobRecord, *, wait_s: float = 60.0, force: bool = False) -> CancelResult:
+    """Ask for the job's end and wait until it is confirmed; evidence stays.
+
+    Raises: SchedulerUnreachable: the scheduler did not answer.
+    """
+    from compose_core.tracking.cancel import cancel_job
+
+    return cancel_job(record, engine_of(site, record), site.clock, wait_s=wait_s, force=force)
+
+
+def export_artifacts(
+    site: Site,
+    record: JobRecord,
+    *,
+    bundles: Sequence[str] = (),
+    tarball: bool = False,
+    export_dir: Path | None = None,
+) -> ExportReport:
+    """Copy what the job collected to its export folder, with provenance.
+
+    Raises: HpccError: the job has collected nothing, or there is no such bundle.
+    """
+    from compose_core.tracking import artifacts
+
+    return artifacts.export_artifacts(record, site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir)
+
+
+def engine_of(site: Site, record: JobRecord) -> Engine:
+    """The engine that runs this job, whichever new jobs would go to."""
+    return site.engine if record.backend == site.engine_name else site.with_engine(record.backend).engine
+
+
+def submit_context(site: Site, project_dir: Path, *, on_event: Listener = keep_quiet) -> SubmitContext:
+    """What every step of a submission from this folder works with."""
+    return SubmitContext(
+        engine=site.engine,
+        clock=site.clock,
+        project=ProjectPaths(project_dir),
+        state=StatePaths(site.state_dir),
+        client=Client.this_process(host=site.host, user=site.user),
+        on_event=on_event,
+        tool_version=__version__,
+    )
