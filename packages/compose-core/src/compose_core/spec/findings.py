@@ -13,13 +13,18 @@ class Findings:
     """A growing list of problems."""
 
     def __init__(self) -> None:
-        self._problems: list[Problem] = []
+        self._problems: dict[Problem, None] = {}
         self._order: dict[str, int] = {}
 
     @property
     def has_errors(self) -> bool:
         """At least one problem makes the file invalid."""
         return any(problem.severity == "error" for problem in self._problems)
+
+    @property
+    def is_full(self) -> bool:
+        """Nothing more will be recorded, so nothing more need be found out."""
+        return len(self._problems) >= MAX_PROBLEMS
 
     def error(self, code: str, message: str, mark: Mark, path: KeyPath = (), remedy: str = "") -> BrokenNode:
         """Record an error; what comes back may take the place of the value."""
@@ -31,9 +36,10 @@ class Findings:
         self.add(Problem(code=code, message=message, where=mark.at(path), remedy=remedy, severity="warning"))
 
     def add(self, problem: Problem) -> None:
-        """Record a problem once."""
-        if problem not in self._problems[-MAX_PROBLEMS:]:
-            self._problems.append(problem)
+        """Record a problem once, unless there are too many already."""
+        if self.is_full:
+            return
+        self._problems.setdefault(problem)
         if problem.where:
             self._order.setdefault(problem.where.file, len(self._order))
 
@@ -49,7 +55,7 @@ class Findings:
         Raises: SpecError: with every problem so far, in the order of the files.
         """
         if self.has_errors:
-            raise SpecError(self.in_order()[:MAX_PROBLEMS])
+            raise SpecError(self.in_order())
 
     def in_order(self) -> tuple[Problem, ...]:
         """All problems by file, line and column."""

@@ -49,6 +49,7 @@ class SourceTree:
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
+        self._real_paths: dict[Path, Path] = {}
         self._open_files: list[Path] = []
         self._services_open: list[tuple[Path, str]] = []
         self._read_files: dict[Path, MapNode | None] = {}
@@ -75,7 +76,7 @@ class SourceTree:
         if root is None:
             return None
         root = self._steps_as_services(root)
-        self._open_files.append(_real(path))
+        self._open_files.append(self._real(path))
         try:
             root = self._extend_file(root, path, shown)
             return self._extend_services(root, path)
@@ -92,6 +93,12 @@ class SourceTree:
             return without(root, "steps")
         items = {"services" if key == "steps" else key: value for key, value in root.items.items()}
         return MapNode(items, root.mark, {**root.key_marks, "services": mark})
+
+    def _real(self, path: Path) -> Path:
+        """The path without links, looked up once."""
+        if path not in self._real_paths:
+            self._real_paths[path] = Path(os.path.realpath(path))
+        return self._real_paths[path]
 
     # ---- files
 
@@ -118,7 +125,7 @@ class SourceTree:
 
     def _base_file(self, reference: ScalarNode, key: KeyPath, path: Path, shown: str) -> MapNode | None:
         target, shown_target = self._target(reference, path, shown)
-        if _real(target) in self._open_files:
+        if self._real(target) in self._open_files:
             chain = " → ".join([file.name for file in self._open_files] + [target.name])
             self._findings.error(
                 "extends-cycle",
@@ -128,8 +135,8 @@ class SourceTree:
                 "Break the circle.",
             )
             return None
-        if _real(target) in self._read_files:
-            return self._read_files[_real(target)]
+        if self._real(target) in self._read_files:
+            return self._read_files[self._real(target)]
         if len(self.files) >= MAX_FILES:
             message = f"more than {MAX_FILES} files are read through `extends`"
             self._findings.error("extends-too-many", message, reference.mark, key, "Merge some of them.")
@@ -142,7 +149,7 @@ class SourceTree:
             self._findings.error("extends-file", message, reference.mark, key, remedy)
             return None
         root = self._read_data(data, target, shown_target)
-        self._read_files[_real(target)] = root
+        self._read_files[self._real(target)] = root
         return root
 
     @staticmethod
@@ -156,10 +163,11 @@ class SourceTree:
         services = root.items.get("services")
         if not isinstance(services, MapNode):
             return root
+        items = dict(services.items)
+        root = with_item(root, "services", MapNode(items, services.mark, services.key_marks))
         for name in services.items:
-            root = with_item(root, "services", services)
-            services = with_item(services, name, self._extended_service(name, root, path))
-        return with_item(root, "services", services)
+            items[name] = self._extended_service(name, root, path)
+        return root
 
     def _extended_service(self, name: str, root: MapNode, path: Path) -> Node:
         """The service with everything it extends; what could not be found leaves a broken `extends` behind."""
@@ -171,7 +179,7 @@ class SourceTree:
             return service
         key: KeyPath = ("services", name, "extends")
         own = without(service, "extends")
-        here = (_real(path), name)
+        here = (self._real(path), name)
         if here in self._services_open or len(self._services_open) >= MAX_CHAIN:
             self._report_chain(name, reference.mark, key, circle=here in self._services_open)
             return with_item(own, "extends", BrokenNode(reference.mark))
@@ -212,7 +220,7 @@ class SourceTree:
         if not isinstance(services, MapNode) or service.text not in services.items:
             where = f" in {shortened(file.text, 200)}" if file else ""
             message = f"there is no service {shortened(service.text)}{where}"
-            names = ", ".join(services.items) if isinstance(services, MapNode) else "none"
+            names = ", ".join(list(services.items)[:10]) if isinstance(services, MapNode) else "none"
             self._findings.error("extends-service", message, service.mark, key, f"Services there: {names}.")
             return None
         return self._extended_service(service.text, root, path)
@@ -300,7 +308,3 @@ def _volume_target(node: Node) -> str | None:
 
 def _matches(path: KeyPath, pattern: tuple[str, ...]) -> bool:
     return len(path) >= len(pattern) and all(want in ("*", part) for part, want in zip(path, pattern))
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))

@@ -49,7 +49,12 @@ def interpolate(root: MapNode, variables: Variables, findings: Findings, *, stri
 
 
 def names_referred_to(root: MapNode) -> frozenset[str]:
-    """Every variable that some scalar asks for, and every word of shell text and arguments: what a sweep parameter may be used by."""
+    """Every variable that some scalar asks for, and every word of shell text and arguments: what a sweep parameter may be used by.
+
+    Empty without a sweep, when nobody asks.
+    """
+    if "sweep" not in root.items:
+        return frozenset()
     return frozenset(name for key, node in root.items.items() if key != "sweep" for name in _names(node, (key,)))
 
 

@@ -249,11 +249,13 @@ class ListOf(Frozen):
 
     @staticmethod
     def _has_repeats(values: Sequence[Any], node: ListNode, path: KeyPath, findings: Findings) -> bool:
+        seen: set[Any] = set()
         for position, value in enumerate(values):
-            if value in values[:position]:
+            if value in seen:
                 message = f"{shortened(str(value))} is listed twice"
                 findings.error("repeated", message, node.items[position].mark, (*path, position), "Keep one of them.")
                 return True
+            seen.add(value)
         return False
 
     def schema(self) -> JsonSchema:
@@ -455,7 +457,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     """`Did you mean x?`; empty when nothing is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word[:100], known, n=1, cutoff=0.6)
+    near = get_close_matches(word[:64], known[:100], n=1, cutoff=0.6)
     return f"Did you mean {near[0]}?" if near else ""
 
 

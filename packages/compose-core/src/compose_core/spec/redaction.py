@@ -9,7 +9,7 @@ _SECRET_NAME = re.compile(
     r"SECRET|TOKEN|PASSWORD|PASSWD|API[_-]?KEY|ACCESS[_-]?KEY|PRIVATE[_-]?KEY|CREDENTIAL|AUTH|COOKIE|SESSION|BEARER",
     re.IGNORECASE,
 )
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+:[^/@\s]+(?=@)")
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def is_secret_name(name: str) -> bool:
@@ -19,4 +19,8 @@ def is_secret_name(name: str) -> bool:
 
 def redacted(name: str, value: str) -> str:
     """The value as it may be shown: `***` for a secret-looking name, and for a password inside a URL."""
-    return HIDDEN if value and is_secret_name(name) else _USER_INFO.sub(HIDDEN, value)
+    return HIDDEN if value and is_secret_name(name) else _USER_INFO.sub(_hidden, value)
+
+
+def _hidden(user_info: re.Match[str]) -> str:
+    return HIDDEN if ":" in user_info[0] else user_info[0]

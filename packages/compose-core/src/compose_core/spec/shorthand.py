@@ -40,6 +40,7 @@ class Shorthand:
         self._shown_folder = Path(shown).parent
         self._findings = findings
         self._backend = ""
+        self._entries: dict[Path, dict[str, str]] = {}
         self.files: list[Path] = []
         """Every `env_file` that was read."""
 
@@ -125,6 +126,8 @@ class Shorthand:
         text = self._home + node.text[1:] if node.text.startswith("~/") and self._home else node.text
         file = self._beside(node.mark, text)
         shown = os.path.normpath(Path(node.mark.file).parent / node.text)
+        if file in self._entries:
+            return ScalarNode(str(file), node.mark), self._entries[file]
         try:
             data = read_source(file, limit=MAX_DOTENV)
         except SourceFileError as error:
@@ -132,7 +135,8 @@ class Shorthand:
             remedy = "Correct the path; it is relative to the file that names it."
             return self._findings.error("env-file", message, node.mark, path, remedy), {}
         self.files.append(file)
-        return ScalarNode(str(file), node.mark), read_entries(data, shown, self._findings)
+        self._entries[file] = read_entries(data, shown, self._findings)
+        return ScalarNode(str(file), node.mark), self._entries[file]
 
     # ---- paths
 

@@ -126,6 +126,8 @@ def _prune_section(node: MapNode, section: Section, path: KeyPath, findings: Fin
 
 
 def _report(key: str, section: Section, node: MapNode, path: KeyPath, findings: Findings) -> None:
+    if findings.is_full:
+        return
     mark, where = node.key_mark(key), (*path, key)
     if (instead := _INSTEAD.get(section.name, {}).get(key)) is not None:
         findings.error("unsupported-key", f"the key '{key}' of {_owner(path)} is not supported", mark, where, instead)

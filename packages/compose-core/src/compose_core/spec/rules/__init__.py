@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from compose_core.spec.findings import MAX_PROBLEMS
 from compose_core.spec.rules import (
     commands,
     dependencies,
@@ -38,5 +41,6 @@ __all__ = ["RULES", "Look", "check"]
 
 def check(look: Look) -> None:
     """Apply every rule; what they find is recorded."""
-    for problem in [problem for rule in RULES for problem in rule(look)]:
+    found = [problem for rule in RULES for problem in islice(rule(look), MAX_PROBLEMS)]
+    for problem in found:
         look.findings.add(problem)

@@ -14,9 +14,7 @@ def dependencies_exist(look: Look) -> Iterator[Problem]:
     for name, service in look.spec.services.items():
         for other in service.depends_on:
             if other not in look.service_names:
-                remedy = (
-                    did_you_mean(other, look.service_names) or f"Services of the file: {', '.join(look.service_names)}."
-                )
+                remedy = did_you_mean(other, look.service_names) or look.known_services()
                 message = f"service '{name}' depends on '{other}', which is not a service of the file"
                 yield look.error("undefined-service", message, ("services", name, "depends_on", other), remedy)
 

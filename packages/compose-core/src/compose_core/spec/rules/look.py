@@ -63,6 +63,11 @@ class Look:
         services = self.tree.items.get("services")
         return tuple(services.items) if isinstance(services, MapNode) else ()
 
+    def known_services(self) -> str:
+        """The services of the file, the first of many, for a remedy."""
+        more = f" and {len(self.service_names) - 10} more" if len(self.service_names) > 10 else ""
+        return f"Services of the file: {', '.join(self.service_names[:10])}{more}."
+
     @property
     def nodes(self) -> int:
         """Nodes of the allocation."""

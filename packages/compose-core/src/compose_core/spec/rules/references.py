@@ -11,7 +11,7 @@ from compose_core.spec.models import ExecCommand, HttpReadiness, Service, ShellC
 from compose_core.spec.nodes import shortened
 from compose_core.spec.rules.look import Look
 
-_ANY = re.compile(r"@\{([^{}]*)\}?")
+_ANY = re.compile(r"@\{[A-Za-z0-9_.-]+\}")
 _REFERENCE = re.compile(r"(?P<service>[A-Za-z0-9_.-]+?)\.(?:host|port\.(?P<port>[A-Za-z0-9_-]+))")
 _OURS = re.compile(r"HPC_COMPOSE_")
 
@@ -19,7 +19,7 @@ _Place = tuple[tuple[str | int, ...], str, bool]
 
 
 def references_are_known(look: Look) -> Iterator[Problem]:
-    """Every `@{…}` names a service of the file, and a port that it declares."""
+    """Every `@{name…}` names a service of the file, and a port that it declares; any other `@{` is text."""
     for name, service in look.spec.services.items():
         for path, text, is_shell in _texts(service):
             for match in _ANY.finditer(text):
@@ -47,7 +47,7 @@ def _texts(service: Service) -> Iterator[_Place]:
 
 
 def _problem(text: str, look: Look, *, is_shell: bool) -> tuple[str, str, str] | None:
-    match = _REFERENCE.fullmatch(text[2:-1]) if text.endswith("}") else None
+    match = _REFERENCE.fullmatch(text[2:-1])
     if not match:
         if is_shell:  # `@{` has meanings of its own in scripts
             return None
@@ -58,7 +58,7 @@ def _problem(text: str, look: Look, *, is_shell: bool) -> tuple[str, str, str] |
         )
     service, port = match["service"], match["port"]
     if service not in look.service_names:
-        remedy = did_you_mean(service, look.service_names) or f"Services of the file: {', '.join(look.service_names)}."
+        remedy = did_you_mean(service, look.service_names) or look.known_services()
         return "undefined-service", f"{shortened(text)} names '{service}', which is not a service of the file", remedy
     target = look.spec.services.get(service)
     if (

@@ -116,14 +116,16 @@ def trials_have_the_same_parameters(look: Look) -> Iterator[Problem]:
     sweep = look.spec.sweep
     if sweep is None:
         return
+    seen: dict[frozenset[tuple[str, str]], int] = {}
     for position, trial in enumerate(sweep.trials):
+        first = seen.setdefault(frozenset(trial.items()), position)
         if set(trial) != set(sweep.trials[0]):
             message = f"trial {position} assigns {', '.join(sorted(trial))}; the first assigns {', '.join(sorted(sweep.trials[0]))}"
             yield look.error(
                 "sweep-trials", message, ("sweep", "trials", position), "Give every trial the same parameters."
             )
-        elif trial in sweep.trials[:position]:
-            message = f"trial {position} is the same as trial {sweep.trials.index(trial)}"
+        elif first != position:
+            message = f"trial {position} is the same as trial {first}"
             yield look.error("sweep-trials", message, ("sweep", "trials", position), "Remove it, or use `replicates`.")
 
 
