@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from compose_core.cluster.batch_log import batch_log_path
 from compose_core.job_state import JobId
 from compose_core.plan.model import Plan
 from compose_core.records.job_record import JobFacts, JobRecord, RequestedWalltime
@@ -60,7 +61,7 @@ def job_record(
     job_dir = Path(facts.runtime_root) / job_id
     paths = JobPaths(job_dir)
     fields = facts.model_dump()
-    fields["batch_log"] = str(batch_log) if batch_log else batch_log_path(facts, job_id, user=user)
+    fields["batch_log"] = str(batch_log) if batch_log else _batch_log(facts, job_id, user=user)
     return JobRecord(
         **fields,
         job_id=job_id,
@@ -71,17 +72,9 @@ def job_record(
     )
 
 
-def batch_log_path(facts: JobFacts, job_id: JobId, *, user: str) -> str:
-    """Where Slurm writes the script's own output: its pattern filled in, patterns of the node left as they are.
-
-    Source: sbatch(1), FILENAME PATTERN.
-    """
-    values = {"j": job_id, "A": job_id.partition("_")[0], "x": facts.name, "u": user, "%": "%"}
-    text = facts.batch_log
-    pieces = []
-    position = 0
-    while position < len(text):
-        letter = text[position + 1 : position + 2] if text[position] == "%" else ""
-        pieces.append(values.get(letter, text[position : position + 1]) if letter else text[position])
-        position += 2 if letter in values and letter else 1
-    return str(Path(facts.submit_dir) / "".join(pieces))
+def _batch_log(facts: JobFacts, job_id: JobId, *, user: str) -> str:
+    """Where the script's own output goes; with its pattern where only the node knows."""
+    project_dir = Path(facts.submit_dir)
+    options = {"output": facts.batch_log}
+    path = batch_log_path(options, job_id=job_id, job_name=facts.name, user=user, project_dir=project_dir)
+    return str(path or project_dir / facts.batch_log)

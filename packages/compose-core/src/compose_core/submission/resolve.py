@@ -109,7 +109,7 @@ def look(context: SubmitContext, intent: Intent, *, mine: bool = False) -> Resol
     if claim := Claim.read(paths.claim):
         return adopt(context, intent, claim.job_id, how="claim")
     absence = Absence.read(paths.absence)
-    known = absence if absence and absence.first_at > handover.at else None
+    known = absence if absence and absence.first_at >= handover.at else None
     if known and _is_confirmed(context, known) and not mine:
         return _close_absent(context, intent)
     return _search(context, intent, handover, known, mine=mine)
