@@ -165,6 +165,13 @@ def test_a_step_that_dies_of_a_signal_by_itself_fails_the_job(slurm: World) -> N
     assert job.end["cause"] == "service_failed"
 
 
+def test_of_two_steps_that_fail_together_both_say_why(slurm: World) -> None:
+    """The first one ends the job; the other was not stopped by that."""
+    job = started(slurm, step("a", "echo up; sleep 0.5; exit 3"), step("b", "echo up; sleep 0.7; exit 4"))
+    assert job.wait() == 3
+    assert (job.service("b")["status"], job.service("b")["failure_reason"]) == ("failed", "exited with 4")
+
+
 @pytest.mark.parametrize("trouble", ["squeue_fails", "scancel_fails"])
 def test_without_an_answer_of_slurm_srun_itself_is_told(slurm: World, trouble: str) -> None:
     job = started(slurm, step("app"))

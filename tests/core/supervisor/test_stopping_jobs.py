@@ -210,6 +210,18 @@ def test_a_signal_during_the_teardown_of_a_failed_job_keeps_the_cause(world: Wor
     assert job.wait() == 4
 
 
+def test_a_hangup_that_was_to_be_ignored_is_ignored(world: World) -> None:
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        job = world.start(service("app", "sleep 0.5"))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    job.until_status("app", "running")
+    job.signal(signal.SIGHUP)
+    assert job.wait() == 0
+
+
 ARTIFACTS = {"default": ["out/**", "nothing/*"], "models": ["models/*.bin", "logs"]}
 MAKE = (
     'cd "$HPC_COMPOSE_JOB_DIR"; mkdir -p out/deep models; echo 1 > out/deep/one; echo 22 > out/.hidden; echo bin > models/a.bin;'

@@ -150,6 +150,50 @@ class TestGlobs:
         assert bool(program.glob_pattern(glob).match(path)) is is_match
 
 
+class TestArtifacts:
+    def test_a_large_tree_is_matched_in_time(self, tmp_path: Path) -> None:
+        """Every folder matches too, so a comparison of each path with each folder would take minutes."""
+        for number in range(2000):
+            (tmp_path / "out" / str(number % 50) / str(number)).mkdir(parents=True)
+            (tmp_path / "out" / str(number % 50) / str(number) / "x").touch()
+        folder = program.JobFolder(str(tmp_path), program.open_folder(str(tmp_path)))
+        report = program.ArtifactCollector(folder, {"default": ["out/**", "out"]}, lambda: True).collect()
+        assert len(report["copied_relative_paths"]) == 2000
+        assert report["complete"] is True
+
+    def test_when_there_is_no_time_nothing_is_called_complete(self, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        folder = program.JobFolder(str(tmp_path), program.open_folder(str(tmp_path)))
+        report = program.ArtifactCollector(folder, {"default": ["out/**"]}, lambda: False).collect()
+        assert (report["complete"], report["missing"]) == (False, [{"path": ".", "reason": program.TIME_WAS_OVER}])
+
+    def test_a_name_that_is_no_text_is_copied_and_shown(self, tmp_path: Path) -> None:
+        (Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd-\xff"))).touch()
+        folder = program.JobFolder(str(tmp_path), program.open_folder(str(tmp_path)))
+        report = program.ArtifactCollector(folder, {"default": ["odd*"]}, lambda: True).collect()
+        assert report["copied_relative_paths"] == [r"odd-\xff"]
+        payload = tmp_path / "artifacts" / "payload"
+        assert [os.fsencode(path.name) for path in payload.iterdir()] == [b"odd-\xff"]
+
+    def test_an_earlier_attempt_leaves_nothing_in_the_payload(self, tmp_path: Path) -> None:
+        (tmp_path / "artifacts" / "payload").mkdir(parents=True)
+        (tmp_path / "artifacts" / "payload" / "old").touch()
+        (tmp_path / "new").touch()
+        folder = program.JobFolder(str(tmp_path), program.open_folder(str(tmp_path)))
+        program.ArtifactCollector(folder, {"default": ["*"]}, lambda: True).collect()
+        assert [path.name for path in (tmp_path / "artifacts" / "payload").iterdir()] == ["new"]
+
+    def test_a_link_to_a_link_that_leads_out_is_not_kept(self, tmp_path: Path) -> None:
+        root = tmp_path / "job"
+        (root / "a" / "b").mkdir(parents=True)
+        (root / "a" / "b" / "up").symlink_to("../../top")
+        (root / "top").mkdir()
+        (root / "sly").symlink_to("a/b/up/../../outside")
+        folder = program.JobFolder(str(root), program.open_folder(str(root)))
+        report = program.ArtifactCollector(folder, {"default": ["sly"]}, lambda: True).collect()
+        assert report["missing"] == [{"path": "sly", "reason": "the link leaves the job folder"}]
+
+
 @pytest.fixture
 def growing_log(tmp_path: Path) -> Iterator[tuple[Path, program.LogTail]]:
     path = tmp_path / "log"

@@ -40,6 +40,7 @@ SETTLE_S = 1.0
 PROBE_FIRST_S, PROBE_LAST_S, PROBE_GROWTH = 0.2, 1.0, 1.25
 CHECK_PATIENCE_S = 5.0
 LINE_LIMIT = 64 * 1024
+TIME_WAS_OVER = "the time for collecting was over"
 READ_LIMIT = 1024 * 1024
 COPY_CHUNK = 1024 * 1024
 SCANCEL_DELIVERED = (0, 225)
@@ -633,7 +634,7 @@ class ArtifactCollector:
         try:
             for path in sorted(chosen, key=lambda path: (self._entries[path].st_size, path)):
                 if not self._may_go_on():
-                    self._missing[path] = "the time for collecting was over"
+                    self._missing[path] = TIME_WAS_OVER
                     continue
                 try:
                     self._copy(path, payload)
@@ -646,6 +647,9 @@ class ArtifactCollector:
         return self._report(matches, warnings)
 
     def _walk(self, prefix: str, folder: int) -> None:
+        if not self._may_go_on():
+            self._missing[prefix or "."] = TIME_WAS_OVER
+            return
         try:
             names = os.listdir(folder)
         except OSError as error:
@@ -681,8 +685,8 @@ class ArtifactCollector:
                 if not found:
                     warnings[bundle].append("{} matched nothing".format(pattern))
                 matches[bundle]["matched"] += found
-                folders = tuple(path + "/" for path in found if stat.S_ISDIR(self._entries[path].st_mode))
-                below = [path for path in self._entries if folders and path.startswith(folders)]
+                folders = {path for path in found if stat.S_ISDIR(self._entries[path].st_mode)}
+                below = [path for path in self._entries if folders and not folders.isdisjoint(_above(path))]
                 matches[bundle]["chosen"] += found + below
             chosen.update(matches[bundle]["chosen"])
         return chosen, matches, warnings
@@ -747,7 +751,7 @@ class ArtifactCollector:
             write_all(writer, data)
             size -= len(data)
             if size > 0 and not self._may_go_on():
-                raise Refused("the time for collecting was over")
+                raise Refused(TIME_WAS_OVER)
 
     def _stays_inside(self, path: str, link: str) -> bool:
         if os.path.isabs(link):
@@ -768,8 +772,10 @@ class ArtifactCollector:
 
     def _report(self, matches: Dict[str, Dict[str, List[str]]], warnings: Dict[str, List[str]]) -> Json:
         bundles = {}
+        # Files and links are listed; a folder only when it is empty, because its content speaks for it otherwise.
+        listed = self._copied.difference(*(_above(path) for path in self._copied))
         for name, patterns in self._bundles.items():
-            copied = [path for path in set(matches[name]["chosen"]) if self._is_listed(path)]
+            copied = listed.intersection(matches[name]["chosen"])
             bundles[name] = {
                 "declared_source_patterns": patterns,
                 "matched_source_paths": _shown(matches[name]["matched"]),
@@ -789,11 +795,11 @@ class ArtifactCollector:
             "bundles": bundles,
         }
 
-    def _is_listed(self, path: str) -> bool:
-        """Files and links are; a folder only when it is empty, because its content speaks for it otherwise."""
-        if path not in self._copied or not stat.S_ISDIR(self._entries[path].st_mode):
-            return path in self._copied
-        return not any(other.startswith(path + "/") for other in self._copied)
+
+def _above(path: str) -> List[str]:
+    """Every folder on the way to `path`."""
+    names = path.split("/")
+    return ["/".join(names[:count]) for count in range(1, len(names))]
 
 
 def _shown(paths: Iterable[str]) -> List[str]:
@@ -959,8 +965,8 @@ class Service:
         self.lingering: Optional[Tuple[int, Optional[int]]] = None
         """How its process ended, while others of its group still use their grace time."""
         self.verdict_at: Optional[float] = None
-        self.verdict: Callable[[], None] = lambda: None
-        """Applies its policy to a failure, at `verdict_at`."""
+        self.verdict: Tuple[int, Optional[int], str] = (0, None, "")
+        """A failure that is judged at `verdict_at`: exit code, signal, how it ended."""
         self.indexed_size = 0
 
         self.completed = False
@@ -1395,9 +1401,11 @@ class Supervisor:
             os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         self.folder.folder("service-exits")
         for service in self.services:  # a wrong pattern or placeholder shows now, not after an hour
-            self.filled(json.dumps(service.readiness))
+            readiness = service.readiness or {}
+            for key in ("host", "port", "url"):
+                self.filled(str(readiness.get(key, "")))
             try:
-                re.compile((service.readiness or {}).get("pattern", ""))
+                re.compile(readiness.get("pattern", ""))
             except re.error as error:
                 raise Refused("the readiness pattern of {} is wrong: {}".format(service.name, error)) from None
         if self.owns_processes:
@@ -1455,7 +1463,9 @@ class Supervisor:
     def catch_signals(self) -> None:
         """From now on a signal wakes the loop, and is handled there."""
         for signum in STOP_SIGNALS + FORWARDED_SIGNALS + (signal.SIGCONT, signal.SIGCHLD):
-            signal.signal(signum, self.note_signal)
+            is_unwanted = signum in (signal.SIGHUP, signal.SIGINT) and signal.getsignal(signum) == signal.SIG_IGN
+            if not is_unwanted:  # nohup and background jobs of a shell ignore these two
+                signal.signal(signum, self.note_signal)
         signal.set_wakeup_fd(self.wake_writer)
 
     def note_signal(self, signum: int, _frame: Any) -> None:
@@ -1707,7 +1717,7 @@ class Supervisor:
             self.start(service, now)
         if service.verdict_at is not None and now >= service.verdict_at and self.outcome is None:
             service.verdict_at = None
-            service.verdict()
+            self.failed(service, *service.verdict, now=now)
         if service.kill_at is not None and now >= service.kill_at:
             self.kill(service, now)
         if service.lingering is not None and not group_exists(service.pid):
@@ -1758,16 +1768,16 @@ class Supervisor:
         if was_told == "teardown" or (self.outcome is not None and code != 0):
             service.status = "failed" if service.status == "failed" else "stopped"
         elif was_told == "readiness":
-            self.failed(service, code or 1, signum, now, how)
+            self.failed(service, code or 1, signum, how, now)
         elif code == 0:
             service.completed, service.status = True, "exited"
-        elif self.uses_srun(service) and code > 128:
+        elif self.is_slurm:
             service.verdict_at = now + SETTLE_S
-            service.verdict = lambda: self.failed(service, code, signum, time.monotonic(), how)
+            service.verdict = (code, signum, how)
         else:
-            self.failed(service, code, signum, now, how)
+            self.failed(service, code, signum, how, now)
 
-    def failed(self, service: Service, code: int, signum: Optional[int], now: float, how: str) -> None:
+    def failed(self, service: Service, code: int, signum: Optional[int], how: str, now: float) -> None:
         """It failed by itself: apply its policy."""
         at = time.time()
         if service.first_failure_at is None:
@@ -1783,9 +1793,8 @@ class Supervisor:
             service.status, service.relaunch_at = "backoff", now + service.backoff_s
             count = service.window.restart_count
             self.record.event("backoff", service.name, seconds=service.backoff_s, restart_count=count)
-            self.tell(
-                service, "restart {} of {} in {:g} s".format(count, service.window.max_restarts, service.backoff_s)
-            )
+            text = "restart {} of {} in {:g} s".format(count, service.window.max_restarts, service.backoff_s)
+            self.record.tell(service.name, text)
             return
         service.status = "failed"
         cause = "service_failed"
@@ -1831,9 +1840,11 @@ class Supervisor:
         """Tell every service to stop whose dependents have ended; when time runs out, all of them."""
         must_hurry = self.hurry_at is not None and now >= self.hurry_at
         for service in self.services:
-            service.verdict_at = None
             if not service.is_alive and not service.has_ended:
-                service.status = "stopped" if service.launches else "skipped"
+                is_own_failure = service.verdict_at is not None and self.deadline is None
+                service.status = "failed" if is_own_failure else "stopped" if service.launches else "skipped"
+                service.failure_reason = service.verdict[2] if is_own_failure else service.failure_reason
+                service.verdict_at = None
                 self.record.is_stale = True
             if not service.is_alive or service.stopping == "teardown":
                 continue
@@ -1930,6 +1941,8 @@ class Supervisor:
         self.kill_what_is_left()
         try:
             self.collect_artifacts()
+        except (OSError, Refused) as error:
+            complain("the artifacts cannot be collected: {}".format(error))
         except Exception as error:  # noqa: BLE001 - what became of the artifacts never changes how the job ended
             self.explain(error)
         self.take_signals(time.monotonic())
@@ -2006,11 +2019,6 @@ class Supervisor:
             "finished_at": self.finished_at,
             "services": [service.as_json(now, log_folder, self.allocation) for service in self.services],
         }
-
-    def tell(self, service: Service, text: str) -> None:
-        """One line of the batch log about a service."""
-        say(service.name, text)
-        self.record.is_stale = True
 
     def end_probe(self, service: Service) -> None:
         """It is not asked any more."""
