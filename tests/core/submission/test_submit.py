@@ -15,6 +15,7 @@ from compose_core.errors import (
     SchedulerRefused,
     SchedulerUnreachable,
     SubmissionUnresolved,
+    UsageError,
 )
 from compose_core.records.intent import Intent
 from compose_core.records.job_record import JobRecord
@@ -277,6 +278,14 @@ def test_nothing_is_submitted_when_the_intent_cannot_be_written(world: World) ->
     with pytest.raises(RecordError):
         world.up()
     assert world.engine.requests == []
+
+
+@pytest.mark.parametrize("run_key", ["\udcff", "\ud800"])
+def test_a_run_key_that_is_no_text_is_refused(world: World, run_key: str) -> None:
+    """Nothing is written."""
+    with pytest.raises(UsageError, match="not UTF-8"):
+        world.up(run_key=run_key)
+    assert world.tokens() == []
 
 
 def test_a_reused_id_keeps_the_earlier_record(world: World) -> None:

@@ -83,7 +83,7 @@ class ProjectPaths:
 
     def run_key(self, key: str, *, after: str | None = None) -> OurPath:
         """The token behind a run key; `after` is a token of that key whose submission came to nothing."""
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         return self.run_keys / (f"{digest}~{parse_token(after)}.json" if after else f"{digest}.json")
 
 

@@ -16,6 +16,7 @@ from compose_core.errors import (
     SchedulerRefused,
     SchedulerUnreachable,
     SubmissionUnresolved,
+    UsageError,
 )
 from compose_core.plan.model import Plan
 from compose_core.records.atomic import create_file, make_new_folder, names_in, remove_file
@@ -91,9 +92,10 @@ def submit_plan(
 ) -> Submission:
     """The one job of this plan; with a run key that is in use, the job that it stands for.
 
-    Raises: SchedulerRefused: there is no job, and why.  SchedulerUnreachable, SubmissionUnresolved: it is not known
+    Raises: UsageError: a path or the run key is no text.  SchedulerRefused: there is no job, and why.  SchedulerUnreachable, SubmissionUnresolved: it is not known
     yet; the next command finds out.  RecordError: nothing was submitted, because it could not be written down.
     """
+    _check_texts(plan, run_key)
     _settle_earlier(context)
     while True:
         token, after = token_of_key(context, run_key) if run_key is not None else (None, None)
@@ -109,6 +111,19 @@ def submit_plan(
             continue
         _write_journal(context, intent)
         return _hand_over(context, intent)
+
+
+def _check_texts(plan: Plan, run_key: str | None) -> None:
+    """File names may hold bytes that are no text; records cannot."""
+    for what, text in (
+        ("the run key", run_key),
+        ("the path", plan.compose_file),
+        ("the runtime root", plan.runtime_root),
+    ):
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{what} {text!r} is not UTF-8", remedy="Use another name.", code="not-utf-8") from None
 
 
 def _settle_earlier(context: SubmitContext) -> None:
