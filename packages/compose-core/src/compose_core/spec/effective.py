@@ -29,7 +29,7 @@ _SHOWN_DEFAULTS = frozenset({"condition", "type"})
 def plain(spec: ComposeSpec) -> dict[str, Any]:
     """Everything, secrets included, in the shape that can be loaded again; what has its default is left out."""
     data: dict[str, Any] = _escaped(_mapping(spec), ())
-    return data
+    return {**{key: value for key, value in data.items() if key != "services"}, "services": data["services"]}
 
 
 def _escaped(value: Any, path: KeyPath) -> Any:

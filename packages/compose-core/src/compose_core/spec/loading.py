@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from compose_core.errors import Location
@@ -14,12 +15,13 @@ from compose_core.spec.inheritance import SourceTree
 from compose_core.spec.interpolation import interpolate, names_referred_to
 from compose_core.spec.loaded import LoadedSpec
 from compose_core.spec.models import ComposeSpec
-from compose_core.spec.nodes import KeyPath, ListNode, MapNode, Node, place_of
+from compose_core.spec.nodes import KeyPath, ListNode, MapNode, Node, place_of, walk
 from compose_core.spec.rules import Look, check
 from compose_core.spec.shorthand import Shorthand
 from compose_core.spec.typing_pass import read_spec
 from compose_core.spec.unsupported_keys import drop_unsupported
 from compose_core.spec.variables import Variables, read_project_dotenv
+from compose_core.spec.yaml_tree import MAX_NODES
 
 _PREPARE = re.compile(r"^x-(?:runtime|enroot)\.prepare")
 
@@ -43,6 +45,10 @@ def load_spec(
     findings = Findings()
     sources = SourceTree(findings)
     root = sources.read(source, shown)
+    if root is not None and not _is_small(root):
+        message = f"with all that it extends, the file has more than {MAX_NODES} values"
+        findings.error("file-too-complex", message, root.mark, remedy="Extend less, or generate several smaller files.")
+        root = None
     if root is None:
         findings.raise_errors()
         raise AssertionError("a file that cannot be read has a problem")
@@ -65,6 +71,10 @@ def load_spec(
         variables_used=dict(values.used),
         locate=lambda key_path: _locate(tree, key_path),
     )
+
+
+def _is_small(root: MapNode) -> bool:
+    return sum(1 for _ in islice(walk(root), MAX_NODES + 1)) <= MAX_NODES
 
 
 def _with_sweep_variables(spec: ComposeSpec, values: Mapping[str, str]) -> ComposeSpec:

@@ -1,0 +1,53 @@
+"""What is never shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from compose_core.spec.redaction import HIDDEN, is_secret_name, redacted
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HF_TOKEN",
+        "db_password",
+        "AWS_SECRET_ACCESS_KEY",
+        "X_API_KEY",
+        "apikey",
+        "--api-key",
+        "SESSION_ID",
+        "PRIVATE_KEY",
+        "AUTHORIZATION",
+        "Cookie",
+        "BEARER",
+        "PGPASSWD",
+        "GOOGLE_CREDENTIALS",
+    ],
+)
+def test_a_name_that_sounds_secret_is_secret(name: str) -> None:
+    assert is_secret_name(name)
+    assert redacted(name, "value") == HIDDEN
+
+
+@pytest.mark.parametrize("name", ["PATH", "LOG_LEVEL", "KEYBOARD", "MONKEY", "OMP_NUM_THREADS"])
+def test_any_other_name_is_not(name: str) -> None:
+    assert redacted(name, "value") == "value"
+
+
+def test_an_empty_value_hides_nothing() -> None:
+    """That a token is empty is what a person has to see."""
+    assert redacted("HF_TOKEN", "") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("postgres://me:pw@db/x", "postgres://***@db/x"),
+        ("a http://u:p@h b https://v:q@i", "a http://***@h b https://***@i"),
+        ("http://me@host/", "http://me@host/"),
+        ("http://host:80/@x", "http://host:80/@x"),
+    ],
+)
+def test_a_password_inside_a_url_is_hidden(value: str, shown: str) -> None:
+    assert redacted("URL", value) == shown
