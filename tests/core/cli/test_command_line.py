@@ -1,0 +1,174 @@
+"""What every command has in common: errors, exit statuses, help, streams."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compose_core.cli.main import COMMANDS, run
+
+WRONG = "services:\n  web:\n    imagee: redis\n    ports: ['80:80']\n"
+RIGHT = "runtime: {backend: host}\nservices:\n  web: {command: [serve], environment: {API_TOKEN: hidden-value}}\n"
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> str:
+    """A compose file with two mistakes."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(WRONG)
+    return str(path)
+
+
+@pytest.fixture
+def right(tmp_path: Path) -> str:
+    """A compose file without any."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(RIGHT)
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["validate", "config", "plan", "inspect", "render", "up", "submit"])
+def test_a_wrong_file_ends_with_2_and_every_mistake(
+    command: str, wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """File, line, key, remedy; on stderr, nothing on stdout."""
+    assert run([command, "-f", wrong, "--engine", "local"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ":3:5 services.web.imagee" in err
+    assert "`image`" in err
+    assert ":4:5 services.web.ports" in err
+    assert err.count("remedy") >= 2
+
+
+def test_with_json_the_mistakes_are_one_object_on_stdout(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs read the same fields."""
+    assert run(["validate", "-f", wrong, "--format", "json"]) == 2
+    out, err = capsys.readouterr()
+    error = json.loads(out)["error"]
+    assert err == ""
+    assert (error["code"], error["exit_code"]) == ("invalid-spec", 2)
+    assert {(problem["line"], problem["key_path"]) for problem in error["problems"]} >= {
+        (3, "services.web.imagee"),
+        (4, "services.web.ports"),
+    }
+
+
+@pytest.mark.parametrize("command", ["validate", "config", "plan", "inspect", "render", "jobs", "up --dry-run"])
+def test_the_json_answer_is_one_object_with_a_schema_version(
+    command: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And secrets are in none of them but the script itself."""
+    assert run([*command.split(), "-f", right, "--engine", "local", "--format", "json", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["schema_version"] == 1
+    assert err == ""
+    assert ("hidden-value" in out) is (command == "render")
+
+
+@pytest.mark.parametrize("command", ["status", "ps", "logs", "cancel", "artifacts"])
+def test_without_a_job_a_command_says_how_to_get_one(
+    command: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1."""
+    assert run([command, "-f", right, "--engine", "local"]) == 1
+    assert "hpcc up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_a_job_id_that_is_none_is_a_mistake_of_the_caller(
+    command: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2; the text is not taken for a path."""
+    assert run([command, "-f", right, "--job-id", "../../etc/passwd", "--engine", "local"]) == 2
+    assert "job id" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_an_error_with_a_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2."""
+    assert run(["validate", "-f", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml" in capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2."""
+    assert run(["vaildate"]) == 2
+    assert "validate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ""])
+def test_help_fits_eighty_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says what the command is for."""
+    assert run([*([command] if command else []), "--help"]) == 0
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert "Usage: hpcc" in out
+
+
+def test_the_list_of_commands_is_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every line of `hpcc --help` leads to a command."""
+    from compose_core.cli.main import hpcc
+
+    for name in COMMANDS:
+        command = hpcc.get_command(None, name)  # type: ignore[arg-type]  # the group does not look at the context
+        assert command is not None
+        assert command.name == name
+
+
+def test_colours_are_for_terminals_and_for_who_asks(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here is no terminal."""
+    run(["validate", "-f", wrong])
+    assert "\x1b[" not in capsys.readouterr().err
+    run(["validate", "-f", wrong, "--color", "always"])
+
+
+def test_escape_sequences_of_a_file_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names in a compose file come from anywhere."""
+    path = tmp_path / "compose.yaml"
+    path.write_text('services: {"a\\u001b]0;pwned\\u0007b": {"image\\u001b[31m": x}}\n')
+    assert run(["validate", "-f", str(path)]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error(right: str) -> None:
+    """`hpcc render | head -1`."""
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m compose_core render -f {right} | head -1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "#!/bin/bash\n"
+    assert done.stderr.count("\n") <= 3, "only the warning about the secret"
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_a_rendered_file_is_private(right: str, tmp_path: Path) -> None:
+    """It may hold values that are nobody's business."""
+    assert run(["render", "-f", right, "-o", str(tmp_path / "job.sbatch"), "--quiet"]) == 0
+    assert (tmp_path / "job.sbatch").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_the_environment(
+    right: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 3."""
+    assert run(["render", "-f", right, "-o", str(tmp_path / "no" / "job.sbatch"), "--quiet"]) == 3
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_checking_a_file_does_not_load_what_it_does_not_need(right: str) -> None:
+    """Start-up time is a feature."""
+    code = "import sys; from compose_core.cli.main import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "validate", "-f", right], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.split())
+    assert not loaded & {"rich", "jinja2", "pydantic", "asyncio", "compose_core.cluster", "compose_core.records"}

@@ -1,0 +1,175 @@
+"""From a compose file to a plan."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from compose_core.errors import SpecError
+from compose_core.plan import Plan, PlanContext, build_plan
+from compose_core.plan.model import shown
+from compose_core.plan.report import all_decisions, plan_report
+from compose_core.spec import load_spec
+
+SLURM = PlanContext(engine="slurm", home="/home/me", container_backends=("pyxis", "enroot", "apptainer"))
+BARE = PlanContext(engine="local", home="/home/me", container_backends=())
+
+
+def plan_of(folder: Path, text: str, context: PlanContext = SLURM) -> Plan:
+    """The plan of this compose file."""
+    (folder / "compose.yaml").write_text(textwrap.dedent(text))
+    return build_plan(load_spec(folder / "compose.yaml", variables={}), context)
+
+
+def refused(folder: Path, text: str, context: PlanContext = SLURM) -> list[str]:
+    """The findings that keep this compose file from being planned, as text."""
+    with pytest.raises(SpecError) as caught:
+        plan_of(folder, text, context)
+    return [str(problem) for problem in caught.value.problems]
+
+
+TWO = """
+    name: two
+    runtime: {backend: host}
+    services:
+      client: {command: [ask], depends_on: [server]}
+      server: {command: [serve], environment: {API_TOKEN: abc, MODE: fast}}
+"""
+
+
+def test_equal_files_give_equal_plans(tmp_path: Path) -> None:
+    """A plan is data; nothing of the moment is in it."""
+    assert plan_of(tmp_path, TWO) == plan_of(tmp_path, TWO)
+
+
+def test_services_are_in_launch_order(tmp_path: Path) -> None:
+    """Whatever the order of the file."""
+    assert [step.service for step in plan_of(tmp_path, TWO).steps] == ["server", "client"]
+
+
+def test_every_default_has_a_reason(tmp_path: Path) -> None:
+    """A person who asks why gets an answer."""
+    decisions = {item.key: item for item in all_decisions(plan_of(tmp_path, TWO))}
+    assert decisions["runtime.backend"].reason == "as written"
+    assert decisions["x-slurm.cache_dir"].value == "/home/me/.cache/hpc-compose"
+    assert all(item.reason for item in decisions.values())
+
+
+def test_the_report_never_shows_a_secret(tmp_path: Path) -> None:
+    """The plan itself needs the value, what is shown does not."""
+    report = plan_report(plan_of(tmp_path, TWO))
+    assert report["services"][0]["environment"] == {
+        "API_TOKEN": "***",
+        "MODE": "fast",
+    }
+    assert "abc" not in str(report)
+
+
+def test_the_only_main_service_gets_the_cpus_of_the_allocation(tmp_path: Path) -> None:
+    """A step never silently gets one CPU; thread pools follow."""
+    plan = plan_of(
+        tmp_path,
+        """
+        runtime: {backend: host}
+        x-slurm: {cpus_per_task: 8}
+        services:
+          work: {command: [work]}
+          helper: {command: [help], x-slurm: {lifecycle: sidecar, cpus_per_task: 1}}
+        """,
+    )
+    assert "--cpus-per-task=8" in [shown(option) for option in plan.step("work").srun_options]
+    assert {entry.name: shown(entry.value) for entry in plan.step("work").environment}["OMP_NUM_THREADS"] == "8"
+
+
+def test_main_services_without_a_request_share_what_the_others_left(tmp_path: Path) -> None:
+    """Ten CPUs, two are asked for, the other two services get four each."""
+    plan = plan_of(
+        tmp_path,
+        """
+        runtime: {backend: host}
+        x-slurm: {cpus_per_task: 10}
+        services:
+          a: {command: [a], x-slurm: {cpus_per_task: 2}}
+          b: {command: [b]}
+          c: {command: [c]}
+        """,
+    )
+    shares = [shown(option) for step in plan.steps for option in step.srun_options if "cpus" in shown(option)]
+    assert shares == ["--cpus-per-task=2", "--cpus-per-task=4", "--cpus-per-task=4"]
+
+
+def test_a_helper_of_a_multi_node_job_is_pinned_to_the_primary_node(tmp_path: Path) -> None:
+    """The distributed service spans the allocation."""
+    plan = plan_of(
+        tmp_path,
+        """
+        runtime: {backend: host}
+        x-slurm: {nodes: 4, ntasks_per_node: 2}
+        services:
+          helper: {command: [help]}
+          train: {command: [train], x-slurm: {nodes: 4}}
+        """,
+    )
+    helper, train = plan.step("helper"), plan.step("train")
+    assert (helper.placement, helper.nodes, helper.ntasks) == ("primary_node", 1, 1)
+    assert (train.placement, train.nodes, train.ntasks) == ("distributed", 4, 8)
+    assert "--nodelist=${HPC_COMPOSE_PRIMARY_NODE}" in [shown(option) for option in helper.srun_options]
+
+
+def test_a_gres_list_wins_over_a_gpu_count(tmp_path: Path) -> None:
+    """At the same level."""
+    plan = plan_of(
+        tmp_path,
+        """
+        runtime: {backend: host}
+        x-slurm: {gres: "gpu:a100:2", gpus: 4}
+        services: {a: {command: [a]}}
+        """,
+    )
+    options = [directive.option for directive in plan.directives]
+    assert "--gres" in options
+    assert "--gpus" not in options
+
+
+def test_an_image_on_a_machine_without_containers_names_the_host_backend(tmp_path: Path) -> None:
+    """The remedy is one line of YAML."""
+    (finding,) = refused(tmp_path, "services: {web: {image: 'redis:7', command: [redis-server]}}", BARE)
+    assert "compose.yaml:1:" in finding
+    assert "redis:7" in finding
+    assert "runtime: {backend: host}" in finding
+
+
+def test_the_local_engine_is_one_node(tmp_path: Path) -> None:
+    """It says so before anything is written."""
+    text = "{runtime: {backend: host}, x-slurm: {nodes: 2}, services: {a: {command: [a], x-slurm: {nodes: 2}}}}"
+    assert any("one node" in finding for finding in refused(tmp_path, text, BARE))
+
+
+def test_the_images_own_command_is_not_executed_yet(tmp_path: Path) -> None:
+    """Pyxis never runs an image's command, so leaving it out would run nothing."""
+    (finding,) = refused(tmp_path, "services: {web: {image: 'redis:7'}}")
+    assert "not executed yet" in finding
+    assert "`command:`" in finding
+
+
+def test_what_is_not_executed_yet_is_refused_and_all_of_it_at_once(tmp_path: Path) -> None:
+    """Never silence."""
+    findings = refused(
+        tmp_path,
+        """
+        runtime: {backend: host}
+        x-slurm: {array: 0-9, metrics: {}}
+        services: {a: {command: [a], x-slurm: {hooks: [{on: restart, script: 'true'}]}}}
+        """,
+    )
+    assert [key in "".join(findings) for key in ("array", "metrics", "hooks")] == [True] * 3
+
+
+def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:
+    """`:` and `,` separate mounts and cannot be escaped."""
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    (finding,) = refused(folder, "services: {web: {image: 'redis:7', command: [x], volumes: ['./data:/data']}}")
+    assert "cannot be escaped" in finding
