@@ -154,6 +154,14 @@ def test_problems_of_values_are_short_and_printable(tmp_path: Path) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_names_in_problems_are_printable(tmp_path: Path) -> None:
+    text = 'services: {"a\\e[2J\\u202Eb": {image: x, working_dir: y, nonsense: 1}}\n"k\\e]0;x\\a": 1\n'
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, text)
+    assert len(caught.value.problems) > 2
+    assert all(str(problem).replace("\n", "").isprintable() for problem in caught.value.problems)
+
+
 def test_pydantic_reads_and_writes_the_models(tmp_path: Path) -> None:
     """The models are plain dataclasses; at a border, pydantic can take them as they are."""
     spec = load(tmp_path, HELLO + "x-slurm: {artifacts: {export_dir: o, paths: [/hpc-compose/job/a]}}\n").spec

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compose_core.errors import Location, Problem, SpecError
-from compose_core.spec.nodes import BrokenNode, KeyPath, Mark
+from compose_core.spec.nodes import BrokenNode, KeyPath, Mark, printable
 
 MAX_PROBLEMS = 200
 """A file that has more is not the file that was meant; the rest would only scroll the first ones away."""
@@ -39,6 +41,7 @@ class Findings:
         """Record a problem once, unless there are too many already."""
         if self.is_full:
             return
+        problem = _printable(problem)
         self._problems.setdefault(problem)
         if problem.where:
             self._order.setdefault(problem.where.file, len(self._order))
@@ -64,3 +67,12 @@ class Findings:
     def _position(self, problem: Problem) -> tuple[int, int, int]:
         where = problem.where or Location(file="", line=0)
         return (self._order.get(where.file, 0), where.line, where.column)
+
+
+def _printable(problem: Problem) -> Problem:
+    where = problem.where
+    texts = (problem.message, problem.remedy, where.file if where else "")
+    if all(text.isprintable() for text in texts):
+        return problem
+    place = replace(where, file=printable(where.file)) if where else None
+    return replace(problem, message=printable(problem.message), remedy=printable(problem.remedy), where=place)

@@ -19,6 +19,7 @@ from compose_core.spec.completion import (
     finish_sweep,
     finish_volume,
 )
+from compose_core.spec.findings import Findings
 from compose_core.spec.kinds import (
     HOLDS_VARIABLE,
     MEMORY,
@@ -37,6 +38,7 @@ from compose_core.spec.kinds import (
     Text,
     Typed,
 )
+from compose_core.spec.nodes import KeyPath, Node, ScalarNode
 
 ENV_NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _ENV_RULE = "unsafe variable name; letters, digits and _ are allowed, and no digit first"
@@ -119,15 +121,16 @@ _TIMEOUT = Entry(_COUNT, "Seconds until the service counts as failed.", default=
 class _Port:
     """A port number, or the name of a port that is picked at start."""
 
-    def read(self, node: Any, path: Any, findings: Any) -> Any:
-        text = getattr(node, "text", "")
-        if isinstance(text, str) and text.startswith("@{"):
+    def read(self, node: Node, path: KeyPath, findings: Findings) -> Any:
+        """A number, or the text of the reference."""
+        if isinstance(node, ScalarNode) and node.text.startswith("@{"):
             return Text("a port number or @{service.port.name}", PORT_REFERENCE, example="@{web.port.http}").read(
                 node, path, findings
             )
         return Integer(1, 65535).read(node, path, findings)
 
     def schema(self) -> JsonSchema:
+        """Both forms."""
         return {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": 65535},

@@ -79,7 +79,14 @@ def path_text(path: KeyPath) -> str:
             text += f"[{part}]"
         else:
             text += f".{part}" if text else part
-    return text
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """The text with control, direction and other invisible characters escaped, so that it cannot play with a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def is_null(node: Node) -> bool:
