@@ -33,7 +33,16 @@ from types import TracebackType
 if __package__ in {None, ""}:  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.slurm.bench_config import GPUS_PER_NODE, Layout, gres_conf, hosts_file, mysql_cnf, slurm_conf, slurmdbd_conf
+from tests.slurm.bench_config import (
+    GPUS_PER_NODE,
+    Layout,
+    cgroup_conf,
+    gres_conf,
+    hosts_file,
+    mysql_cnf,
+    slurm_conf,
+    slurmdbd_conf,
+)
 from tests.slurm.bench_processes import command_line, descendants, inner_pid, kill_all, processes_of, start_time
 
 _SYSTEM_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -41,8 +50,11 @@ _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scont
 _ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacct", "sacctmgr")
 _NAMESPACES = ("--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
 _PRIVATE_FOLDERS = (Path("/tmp"), Path("/run"), Path("/dev/shm"))
+_FREEZER = Path("/sys/fs/cgroup/freezer")
+_MOUNT_FREEZER = f"umount {_FREEZER} && mount -t cgroup -o freezer cgroup {_FREEZER}"
 _ACTIVE_STATES = "PENDING,CONFIGURING,RUNNING,COMPLETING,SUSPENDED,STOPPED,SIGNALING,STAGE_OUT"
 _STATE_FILE = "bench.json"
+_NODE_VARIABLE = "SLURM_BENCH_NODE"
 
 
 class BenchError(Exception):
@@ -67,6 +79,21 @@ def namespaces_work() -> bool:
     return subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
+def freezer_works() -> bool:
+    """Whether a node can have a freezer cgroup (v1) of its own, by which slurmd finds all processes of a job."""
+    folder = _FREEZER / f"hpccb-probe-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError:
+        return False
+    probe = f"{_MOUNT_FREEZER} && mkdir {_FREEZER}/step && rmdir {_FREEZER}/step"
+    try:
+        argv = _in_cgroup(folder, ["unshare", "--cgroup", *_NAMESPACES, "bash", "-c", probe])
+        return subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    finally:
+        folder.rmdir()
+
+
 class SlurmBench:
     """A running private cluster: a context manager, up within seconds and stopped without a trace.
 
@@ -85,10 +112,12 @@ class SlurmBench:
         message_timeout_s: int = 10,
         slurmd_timeout_s: int = 60,
         first_job_id: int = 1001,
+        namespaces: bool | None = None,
         detached: bool = False,
     ) -> None:
         """Options only; `start` (or `with`) does the work.
 
+        `namespaces`: whether each node gets its own; None finds out whether that is possible here.
         `detached`: it outlives this process. Otherwise a guard process stops it when this process dies, however it dies.
         """
         self.accounting = accounting
@@ -107,8 +136,11 @@ class SlurmBench:
         self._guard: subprocess.Popen[bytes] | None = None
         self._root: Path | None = None
         self._layout: Layout | None = None
+        self._wants_namespaces = namespaces
         self.namespaces = False
         """Whether every node has a hostname, /tmp, /run, /dev/shm and pids of its own."""
+        self.tracks_daemonised_processes = False
+        """Whether a process that left its session and parent is still killed with its job, as on real clusters."""
         self.startup_s: dict[str, float] = {}
         """Seconds since the start at which each part was up."""
 
@@ -117,7 +149,9 @@ class SlurmBench:
     def __enter__(self) -> SlurmBench:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def start(self) -> SlurmBench:
@@ -210,12 +244,12 @@ class SlurmBench:
         check: bool = False,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
-        input: str = "",
+        stdin: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as this cluster's user would, in `shared_dir`; it inherits nothing of an outer Slurm job."""
         done = subprocess.run(
             list(argv),
-            input=input,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -230,7 +264,7 @@ class SlurmBench:
     def submit(self, script: str, *options: str) -> str:
         """Submit a batch script (a shebang is added when there is none) and give its job id; output goes to `shared_dir`."""
         text = script if script.startswith("#!") else f"#!/bin/bash\n{script}\n"
-        return self.run(["sbatch", "--parsable", *options], input=text, check=True).stdout.strip().split(";")[0]
+        return self.run(["sbatch", "--parsable", *options], stdin=text, check=True).stdout.strip().split(";")[0]
 
     def job(self, job_id: str) -> dict[str, str]:
         """The fields of `scontrol show job`; of the first task of an array; empty when slurmctld knows no such job."""
@@ -266,13 +300,17 @@ class SlurmBench:
         try:
             self.wait_for(reached, timeout)
         except BenchError:
-            raise BenchError(f"job {job_id} is {seen} and not {' or '.join(sorted(wanted))} after {timeout:g} s") from None
+            raise BenchError(
+                f"job {job_id} is {seen} and not {' or '.join(sorted(wanted))} after {timeout:g} s"
+            ) from None
         return seen
 
     def cancel_all_jobs(self, timeout: float = 30.0) -> None:
-        """Cancel every job, with KILL, and wait until the nodes are idle: an empty cluster for the next test."""
-        self.run(["scancel", "--signal=KILL", "--full", "--user=root"])
-        self.run(["scancel", "--user=root"])
+        """Cancel every job, with KILL, and wait until none is left: an empty cluster for the next test."""
+        jobs = self._active_jobs()
+        if jobs:
+            self.run(["scancel", "--signal=KILL", "--full", *jobs])
+            self.run(["scancel", *jobs])
         self.wait_for(lambda: not self._active_jobs(), timeout, what="an empty queue")
 
     # -- levers -----------------------------------------------------------------------------------------------------
@@ -285,8 +323,25 @@ class SlurmBench:
         os.kill(self._daemons["slurmctld"].pid, signal.SIGCONT)
 
     def kill_controller(self) -> None:
-        """slurmctld crashes: jobs go on, what it had not saved yet is lost."""
+        """slurmctld crashes: jobs go on; what it had not saved yet is lost, so a job that just started may start twice."""
         self._kill_daemon("slurmctld")
+
+    def stop_controller(self) -> None:
+        """slurmctld ends in good order, with everything saved; jobs go on."""
+        daemon = self._daemons["slurmctld"]
+        daemon.terminate()
+        daemon.wait(30)
+        self._kill_daemon("slurmctld")
+
+    def save_job(self, job_id: str) -> None:
+        """Make slurmctld save what it knows now, this job included: the start of a job alone is no reason for it.
+
+        Source: 22.05; a job that the backfill scheduler started was still saved as pending minutes later.
+        """
+        asked = time.time()
+        saved = self.root / "state/job_state"
+        self.run(["scontrol", "update", f"JobId={job_id}", f"TimeLimit={self.job(job_id)['TimeLimit']}"], check=True)
+        self.wait_for(lambda: saved.exists() and saved.stat().st_mtime >= asked, what="slurmctld to save its jobs")
 
     def start_controller(self) -> None:
         """slurmctld comes back with its saved state."""
@@ -299,6 +354,8 @@ class SlurmBench:
         self._kill_daemon("slurmctld")
         self._first_job_id = first
         self._write_slurm_conf()
+        shutil.rmtree(self.root / "state")  # even with -c, slurmctld goes on counting from the last saved id
+        (self.root / "state").mkdir()
         self._start_controller_once("-c")
         self._wait_until_controller_answers()
         self.wait_for(self._all_nodes_idle, timeout=60, what="all nodes idle after the reset")
@@ -313,7 +370,9 @@ class SlurmBench:
         layout = self.layout
         self._start_daemon("mariadbd", ["mariadbd", f"--defaults-file={layout.root}/etc/mysql.cnf"])
         self._wait_for_daemon("mariadbd", layout.mysql_socket.exists)
-        self._start_daemon("slurmdbd", self._on_controller(["slurmdbd", "-D"]), MYSQL_UNIX_PORT=str(layout.mysql_socket))
+        self._start_daemon(
+            "slurmdbd", self._on_controller(["slurmdbd", "-D"]), MYSQL_UNIX_PORT=str(layout.mysql_socket)
+        )
         self._wait_for_daemon("slurmdbd", lambda: _listens(layout.database_port))
 
     def kill_node(self, name: str, *, mark_down: bool = False) -> None:
@@ -330,7 +389,9 @@ class SlurmBench:
     def start_node(self, name: str) -> None:
         """The node boots; it is idle when slurmctld has heard of it."""
         self._start_slurmd(name)
-        self.wait_for(lambda: self.node_state(name) in ("idle", "mixed", "allocated"), 60, what=f"{name} back in service")
+        self.wait_for(
+            lambda: self.node_state(name) in ("idle", "mixed", "allocated"), 60, what=f"{name} back in service"
+        )
 
     def node_state(self, name: str) -> str:
         """As sinfo names it, e.g. `idle`, `mixed`, `down*`."""
@@ -343,8 +404,8 @@ class SlurmBench:
             return []
         if self.namespaces:
             return [(pid, command_line(pid)) for pid in descendants(daemon.pid)]
-        spool = str(self.root / "spool" / name)
-        own = [pid for pid in processes_of(self.root) if pid == daemon.pid or spool in _open_sockets_and_arguments(pid)]
+        # Without namespaces a slurmstepd is no child of its slurmd, but it inherits this variable from it.
+        own = processes_of(self.root, mark=f"{_NODE_VARIABLE}={self.root}/{name}")
         return [(pid, command_line(pid)) for pid in {*own, *(below for pid in own for below in descendants(pid))}]
 
     def host_pid(self, name: str, pid: int) -> int:
@@ -387,7 +448,8 @@ class SlurmBench:
         for folder in ("etc", "run", "log", "state", "spool", "dev", "shared"):
             (root / folder).mkdir()
         (root / "shared").chmod(0o1777)
-        self.namespaces = namespaces_work()
+        self.namespaces = namespaces_work() if self._wants_namespaces is None else self._wants_namespaces
+        self.tracks_daemonised_processes = self.namespaces and freezer_works()
         for name in self.node_names:
             (root / "spool" / name).mkdir()
             for private in _PRIVATE_FOLDERS:
@@ -402,6 +464,7 @@ class SlurmBench:
             controller_port=ports[0],
             database_port=ports[1] if self.accounting else None,
             node_ports=dict(zip(self.node_names, ports[2:], strict=True)),
+            freezer=self.tracks_daemonised_processes,
             gpu_files=_make_gpu_files(root / "dev"),
             **self._settings,
         )
@@ -413,7 +476,7 @@ class SlurmBench:
         (etc / "plugstack.conf").write_text("")
         (etc / "gres.conf").write_text(gres_conf(layout))
         (etc / "hosts").write_text(hosts_file(layout))
-        (etc / "cgroup.conf").write_text("CgroupAutomount=no\n")
+        (etc / "cgroup.conf").write_text(cgroup_conf(layout))
         self._write_slurm_conf()
         for name in self.node_names:
             (etc / f"boot-{name}.sh").write_text(self._boot_script(name))
@@ -444,15 +507,23 @@ class SlurmBench:
         self.run(["sacctmgr", "-i", "add", "user", "root,nobody", "Account=lab"], check=True)
 
     def _start_controller_once(self, *options: str) -> None:
-        self._start_daemon("slurmctld", self._on_controller(["slurmctld", "-D", *options, "-f", str(self.layout.slurm_conf)]))
+        self._start_daemon(
+            "slurmctld", self._on_controller(["slurmctld", "-D", *options, "-f", str(self.layout.slurm_conf)])
+        )
         self._wait_for_daemon("slurmctld", lambda: _listens(self.layout.controller_port))
 
     def _start_slurmd(self, name: str) -> None:
-        if self.namespaces:
-            argv = ["unshare", *_NAMESPACES, "bash", str(self.root / "etc" / f"boot-{name}.sh")]
+        boot = ["bash", str(self.root / "etc" / f"boot-{name}.sh")]
+        if self.tracks_daemonised_processes:
+            cgroup = _FREEZER / self.root.name / name
+            _remove_cgroups(cgroup)
+            cgroup.mkdir(parents=True)
+            argv = _in_cgroup(cgroup, ["unshare", "--cgroup", *_NAMESPACES, *boot])
+        elif self.namespaces:
+            argv = ["unshare", *_NAMESPACES, *boot]
         else:
             argv = self._slurmd_argv(name)
-        self._start_daemon(f"slurmd-{name}", argv)
+        self._start_daemon(f"slurmd-{name}", argv, **{_NODE_VARIABLE: f"{self.root}/{name}"})
 
     def _slurmd_argv(self, name: str) -> list[str]:
         return ["slurmd", "-D", "-N", name, "-f", str(self.layout.slurm_conf)]
@@ -467,8 +538,13 @@ class SlurmBench:
             for path in self._paths_all_nodes_see():
                 if _is_below(path, [folder]):
                     target = source / path.relative_to(folder)
-                    lines += [shlex.join(["mkdir", "-p", str(target)]), shlex.join(["mount", "--bind", str(path), str(target)])]
+                    lines += [
+                        shlex.join(["mkdir", "-p", str(target)]),
+                        shlex.join(["mount", "--bind", str(path), str(target)]),
+                    ]
             lines.append(shlex.join(["mount", "--rbind", str(source), str(folder)]))
+        if self.tracks_daemonised_processes:
+            lines.append(_MOUNT_FREEZER)
         lines += [f"{shlex.join(self._slurmd_argv(name))} &", "wait $!"]
         return "\n".join(lines) + "\n"
 
@@ -484,7 +560,12 @@ class SlurmBench:
         return ["unshare", "--uts", "bash", "-c", 'hostname controller && exec "$@"', "controller", *argv]
 
     def _start_daemon(self, name: str, argv: list[str], **environment: str) -> None:
-        env = {"PATH": os.pathsep.join(_SYSTEM_PATH), "LANG": "C.UTF-8", "SLURM_CONF": str(self.layout.slurm_conf), **environment}
+        env = {
+            "PATH": os.pathsep.join(_SYSTEM_PATH),
+            "LANG": "C.UTF-8",
+            "SLURM_CONF": str(self.layout.slurm_conf),
+            **environment,
+        }
         with (self.root / "log" / f"{name}.out").open("ab") as log:
             self._daemons[name] = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd="/", start_new_session=True
@@ -510,14 +591,16 @@ class SlurmBench:
             self.layout.mysql_socket.unlink(missing_ok=True)
 
     def _wait_until_controller_answers(self) -> None:
-        self.wait_for(lambda: self.run(["squeue", "--noheader"]).returncode == 0, timeout=30, what="slurmctld answering")
+        self.wait_for(
+            lambda: self.run(["squeue", "--noheader"]).returncode == 0, timeout=30, what="slurmctld answering"
+        )
 
     def _all_nodes_idle(self) -> bool:
         states = self.run(["sinfo", "--noheader", "--Node", "--partition=debug", "--format=%T"]).stdout.split()
         return states == ["idle"] * len(self.node_names)
 
     def _active_jobs(self) -> list[str]:
-        return self.run(["squeue", "--noheader", f"--states={_ACTIVE_STATES}", "--format=%i"]).stdout.split()
+        return self.run(["squeue", "--noheader", f"--states={_ACTIVE_STATES}", "--array", "--format=%i"]).stdout.split()
 
     def _write_state(self) -> None:
         pids = {daemon.pid: start_time(daemon.pid) for daemon in self._daemons.values()}
@@ -559,16 +642,42 @@ class _Ports:
 
 def _tear_down(root: Path, pids: Iterable[int]) -> None:
     """Kill what belongs to the bench until nothing does, then remove its folder."""
+    _thaw(_FREEZER / root.name)
     kill_all(pids)
     for _ in range(20):
         stray = processes_of(root)
         if not stray:
             break
         kill_all(stray)
+    _remove_cgroups(_FREEZER / root.name)
     mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(root) in line]
     if mounted:
         raise BenchError(f"{root} is left in place: something is mounted there: {', '.join(mounted)}")
     shutil.rmtree(root)
+
+
+def _in_cgroup(cgroup: Path, argv: list[str]) -> list[str]:
+    """The command, started in that cgroup; its pid is the command's."""
+    return ["bash", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(cgroup), *argv]
+
+
+def _thaw(cgroup: Path) -> None:
+    """A frozen process does not even die."""
+    for state in cgroup.rglob("freezer.state"):
+        state.write_text("THAWED")
+
+
+def _remove_cgroups(cgroup: Path) -> None:
+    """Remove a cgroup and those below it; the kernel takes a moment after the last process ended."""
+    deadline = time.monotonic() + 5
+    while cgroup.exists():
+        try:
+            for folder, _, _ in os.walk(cgroup, topdown=False):
+                Path(folder).rmdir()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _stop_recorded(root: Path) -> None:
@@ -577,7 +686,9 @@ def _stop_recorded(root: Path) -> None:
         record = json.loads((root / _STATE_FILE).read_text())
     except FileNotFoundError:
         return
-    pids = [int(pid) for pid, started in record["pids"].items() if started is not None and start_time(int(pid)) == started]
+    pids = [
+        int(pid) for pid, started in record["pids"].items() if started is not None and start_time(int(pid)) == started
+    ]
     _tear_down(Path(record["root"]), pids)
 
 
@@ -603,11 +714,6 @@ def _listens(port: int | None) -> bool:
 
 def _is_below(path: Path, folders: Iterable[Path]) -> bool:
     return any(path == folder or folder in path.parents for folder in folders)
-
-
-def _open_sockets_and_arguments(pid: int) -> str:
-    """The command line of a slurmstepd names its node only through its spool folder or `-N`."""
-    return command_line(pid)
 
 
 def _write_secret(path: Path, content: bytes) -> None:
@@ -682,7 +788,8 @@ def _command_guard(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="A private Slurm cluster on this host, for tests.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, act in (("up", _command_up), ("down", _command_down), ("env", _command_env), ("guard", _command_guard), ("run", _command_run)):
+    acts = {"up": _command_up, "down": _command_down, "env": _command_env, "guard": _command_guard, "run": _command_run}
+    for name, act in acts.items():
         command = commands.add_parser(name)
         command.set_defaults(act=act)
         if name != "run":

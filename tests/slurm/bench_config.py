@@ -23,6 +23,8 @@ class Layout:
     node_ports: dict[str, int]
     database_port: int | None
     """slurmdbd's port; None is a bench without accounting."""
+    freezer: bool
+    """Whether slurmd follows a job's processes by the freezer cgroup, or by their parents."""
     gpu_files: bool
     """Whether `dev/nvidia*` are character devices; without, GPUs are only counted."""
     kill_wait_s: int
@@ -96,9 +98,8 @@ def slurm_conf(layout: Layout, *, first_job_id: int) -> str:
         "PriorityType=priority/basic",
         "PreemptType=preempt/partition_prio",
         "PreemptMode=REQUEUE",
-        # Works on every kernel and in containers, where cgroups are often not ours to change; its slurmstepd
-        # is a subreaper, so that a process which daemonised itself is still found and killed with its step.
-        "ProctrackType=proctrack/linuxproc",
+        # Clusters use cgroups, from which no process escapes; linuxproc loses one that left its session and parent.
+        f"ProctrackType=proctrack/{'cgroup' if layout.freezer else 'linuxproc'}",
         "TaskPlugin=task/none",
         "PrologFlags=Alloc,Contain",
         "JobAcctGatherType=jobacct_gather/linux",
@@ -187,6 +188,11 @@ def gres_conf(layout: Layout) -> str:
     """`gres.conf`: two GPUs a node, as character devices that stand in for `/dev/nvidia0` and `1`, or only counted."""
     files = f"File={layout.root}/dev/nvidia[0-{GPUS_PER_NODE - 1}]" if layout.gpu_files else f"Count={GPUS_PER_NODE}"
     return f"AutoDetect=off\nNodeName={_range(list(layout.node_hosts))} Name=gpu Type=fake {files}\n"
+
+
+def cgroup_conf(layout: Layout) -> str:
+    """`cgroup.conf`: the freezer as the nodes see it, and nothing else of the host's cgroups."""
+    return "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n" if layout.freezer else "CgroupAutomount=no\n"
 
 
 def hosts_file(layout: Layout) -> str:

@@ -21,10 +21,13 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-def processes_of(root: Path) -> list[int]:
-    """Every live process that belongs to the bench in `root`: by its command line, environment or mounts."""
+def processes_of(root: Path, *, mark: str = "") -> list[int]:
+    """Every live process that belongs to the bench in `root`: by its command line, environment or mounts.
+
+    With `mark` only those that have this text there.
+    """
     spared = set(_self_and_ancestors())
-    needle = os.fsencode(root)
+    needle = os.fsencode(mark or root)
     return [pid for pid in _pids() if pid not in spared and start_time(pid) is not None and _names(pid, needle)]
 
 
@@ -108,7 +111,7 @@ def _links(folder: Path) -> Iterator[str]:
         pass  # the process ended in between
     for place in places:
         try:
-            yield os.readlink(place)
+            yield str(place.readlink())
         except OSError:
             continue
 

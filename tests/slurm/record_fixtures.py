@@ -32,11 +32,20 @@ SACCT_FORMAT = "JobID,JobIDRaw,State,ExitCode,Submit,Start,End,Reason,NodeList,U
 SINFO_FORMAT = SEPARATOR.join(["%P", "%a", "%l", "%D", "%T", "%c", "%m", "%G", "%f"])
 SQUEUE = ["squeue", "--me", "--noheader", "--states=all", f"--format={SQUEUE_FORMAT}"]
 TOOL_ENVIRONMENT = {"SLURM_TIME_FORMAT": "%s", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
-TOKEN = "hpc-compose:0123456789abcdef0123456789abcdef"
+TOKEN = "hpcc:v1:01ARZ3NDEKTSV4RRFFQ69G5FAV"
+CLAIM = "claim:01ARZ3NDEKTSV4RRFFQ69G5FAV"
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 UNKNOWN = "999999"
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "slurm-22.05"
-SETTINGS_KEPT = ("AccountingStorageType", "ClusterName", "KillWait", "MaxArraySize", "MessageTimeout", "MinJobAge", "SLURM_VERSION")
+SETTINGS_KEPT = (
+    "AccountingStorageType",
+    "ClusterName",
+    "KillWait",
+    "MaxArraySize",
+    "MessageTimeout",
+    "MinJobAge",
+    "SLURM_VERSION",
+)
 
 
 class Recorder:
@@ -59,12 +68,11 @@ class Recorder:
         *,
         environment: Mapping[str, str] | None = None,
         keep_lines: Sequence[str] = (),
-        input: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Run `argv` and write `NAME.json`; with `keep_lines` only the output lines that hold one of these words."""
         extra = {**TOOL_ENVIRONMENT, **(environment or {})}
         began = time.monotonic()
-        done = self.bench.run(argv, timeout=120, environment=extra, input=input)
+        done = self.bench.run(argv, timeout=120, environment=extra)
         stdout = done.stdout
         if keep_lines:
             kept = [line for line in stdout.splitlines(keepends=True) if any(word in line for word in keep_lines)]
@@ -116,7 +124,9 @@ def record_without_accounting(folder: Path) -> None:
         recorder.record("sacct_disabled", "the cluster keeps no accounting", [*recorder.sacct, f"--jobs={job}"])
         bench.wait_for(lambda: bench.job(job) == {}, timeout=120, what="the controller to forget a job")
         recorder.record("squeue_forgotten", "a finished job after MinJobAge", SQUEUE)
-        recorder.record("scontrol_show_job_forgotten", "a finished job after MinJobAge", ["scontrol", "show", "job", job])
+        recorder.record(
+            "scontrol_show_job_forgotten", "a finished job after MinJobAge", ["scontrol", "show", "job", job]
+        )
         recorder.record("squeue_jobs_forgotten", "one id, forgotten", [*SQUEUE, f"--jobs={job}"])
         recorder.record("scancel_forgotten", "a job that was forgotten", ["scancel", job])
 
@@ -126,15 +136,19 @@ def _record_submissions(recorder: Recorder) -> None:
     script = recorder.script("job.sh", "true")
 
     def sbatch(name: str, situation: str, *options: str, script: str = script) -> None:
-        argv = ["sbatch", "--parsable", "--open-mode=append", *options, f"--comment={TOKEN}", script]
+        argv = ["sbatch", "--parsable", "--open-mode=append", *options, f"--comment={TOKEN}", script, CLAIM]
         recorder.record(f"sbatch_{name}", situation, argv)
 
     sbatch("accepted", "a plain job is accepted")
     sbatch("accepted_hold", "held at submit", "--hold")
     sbatch("accepted_array", "a job array is accepted", "--array=0-3")
-    sbatch("accepted_time_beyond_limit", "a time over the partition's limit: accepted, pends for ever", "--time=9-00:00:00")
+    sbatch(
+        "accepted_time_beyond_limit", "a time over the partition's limit: accepted, pends for ever", "--time=9-00:00:00"
+    )
     sbatch("accepted_too_many_nodes", "more nodes than there are: accepted, pends for ever", "--nodes=9")
-    sbatch("accepted_unknown_dependency", "afterok of an id that nobody knows: accepted", f"--dependency=afterok:{UNKNOWN}")
+    sbatch(
+        "accepted_unknown_dependency", "afterok of an id that nobody knows: accepted", f"--dependency=afterok:{UNKNOWN}"
+    )
     recorder.record("sbatch_accepted_without_parsable", "the long form of the answer", ["sbatch", script])
     sbatch("refused_partition", "no such partition", "--partition=nowhere")
     sbatch("refused_account", "no such account", "--account=nobodys")
@@ -160,7 +174,11 @@ def _record_submissions(recorder: Recorder) -> None:
         ("no_shebang", "a script without #!", b"true\n"),
         ("empty", "an empty script", b""),
         ("nul", "a script with a NUL byte", b"#!/bin/bash\necho a\0b\n"),
-        ("directive", "a directive with an unquoted space", b"#!/bin/bash\n#SBATCH --job-name=a name with spaces\ntrue\n"),
+        (
+            "directive",
+            "a directive with an unquoted space",
+            b"#!/bin/bash\n#SBATCH --job-name=a name with spaces\ntrue\n",
+        ),
     ):
         path = bench.shared_dir / f"{name}.sh"
         path.write_bytes(content)
@@ -171,7 +189,9 @@ def _record_submissions(recorder: Recorder) -> None:
 
 def _record_without_configuration(recorder: Recorder) -> None:
     argv = ["sbatch", "--parsable", recorder.script("no-configuration.sh", "true")]
-    recorder.record("sbatch_no_configuration", "no slurm.conf", argv, environment={"SLURM_CONF": "/nonexistent/slurm.conf"})
+    recorder.record(
+        "sbatch_no_configuration", "no slurm.conf", argv, environment={"SLURM_CONF": "/nonexistent/slurm.conf"}
+    )
 
 
 def _record_queue(recorder: Recorder) -> None:
@@ -181,17 +201,26 @@ def _record_queue(recorder: Recorder) -> None:
     def squeue(name: str, situation: str, *options: str) -> subprocess.CompletedProcess[str]:
         return recorder.record(f"squeue_{name}", situation, [*SQUEUE, *options])
 
-    running = bench.submit("srun --overlap -n1 --job-name=web sleep 600 &\nsrun --overlap -n1 --job-name=db sleep 600 &\nwait", "-n2", comment)
+    services = [f"srun --overlap -n1 --job-name={name} sleep 600 &" for name in ("web", "db")]
+    running = bench.submit("\n".join([*services, "wait"]), "-n2", comment)
     bench.wait_for(lambda: len(_steps(bench, running)) == 4, what="two steps, the batch and the extern step")
     squeue("running", "one running job", f"--jobs={running}")
-    recorder.record("squeue_steps", "the steps of a running job", ["squeue", "--steps", "-h", "-j", running, "-o", f"%i{SEPARATOR}%j"])
-    recorder.record("squeue_steps_bar", "as the supervisor asks", ["squeue", "--steps", "-h", "-j", running, "-o", "%i|%j"])
+    recorder.record(
+        "squeue_steps",
+        "the steps of a running job",
+        ["squeue", "--steps", "-h", "-j", running, "-o", f"%i{SEPARATOR}%j"],
+    )
+    recorder.record(
+        "squeue_steps_bar", "as the supervisor asks", ["squeue", "--steps", "-h", "-j", running, "-o", "%i|%j"]
+    )
     held = bench.submit("true", "--hold", comment, "--job-name=held")
     waiting = bench.submit("true", f"--dependency=afterok:{held}", comment, "--job-name=dependent")
     later = bench.submit("true", "--begin=now+1hour", comment, "--job-name=later")
     huge = bench.submit("sleep 600", "--nodes=4", "--exclusive", comment, "--job-name=resources")
     array = bench.submit("sleep 600", "--array=2-5%2", "--hold", comment, "--job-name=sweep")
-    odd = bench.submit("true", "--hold", "--job-name=a|b c  ünï→码 'q' \"d\" $x", f"{comment} user's | own  wörds, a=b;c")
+    odd = bench.submit(
+        "true", "--hold", "--job-name=a|b c  ünï→码 'q' \"d\" $x", f"{comment}:user's | own  wörds, a=b;c"
+    )
     bench.wait_for_state(waiting, "PENDING")
     bench.wait_for(lambda: bench.job(huge).get("Reason") in ("Resources", "Priority"), what="the reason Resources")
     squeue("pending_held", "held by its user", f"--jobs={held}")
@@ -208,7 +237,9 @@ def _record_queue(recorder: Recorder) -> None:
     squeue("array_running_expanded", "the same, a line a task", f"--jobs={array}", "--array")
     squeue("array_one_task", "one task by its id", f"--jobs={array}_2")
     bench.run(["scancel", f"{array}_2"], check=True)
-    bench.wait_for(lambda: _running_tasks(bench, array) == 2 and "_4" in _ids(bench, array, "RUNNING"), what="the third task")
+    bench.wait_for(
+        lambda: _running_tasks(bench, array) == 2 and "_4" in _ids(bench, array, "RUNNING"), what="the third task"
+    )
     squeue("array_mixed", "tasks that ended, run and wait", f"--jobs={array}")
     suspended = bench.submit("sleep 600", comment, "--job-name=suspended")
     bench.wait_for_state(suspended, "RUNNING")
@@ -217,7 +248,8 @@ def _record_queue(recorder: Recorder) -> None:
     bench.run(["scontrol", "resume", suspended])
     stubborn = bench.submit("trap '' TERM\nsleep 600 &\nwait; sleep 600", comment, "--job-name=stubborn")
     bench.wait_for_state(stubborn, "RUNNING")
-    bench.wait_for(lambda: any("sleep 600" in line for _, line in bench.node_processes(bench.job(stubborn)["BatchHost"])), what="its processes")
+    node = bench.job(stubborn)["BatchHost"]
+    bench.wait_for(lambda: any("sleep 600" in line for _, line in bench.node_processes(node)), what="its processes")
     bench.run(["scancel", stubborn], check=True)
     bench.wait_for_state(stubborn, "COMPLETING")
     squeue("completing", "cancelled, its processes still end", f"--jobs={stubborn}")
@@ -227,7 +259,11 @@ def _record_queue(recorder: Recorder) -> None:
     bench.wait_for_state(done, "COMPLETED")
     squeue("completed", "ended well, within MinJobAge", f"--jobs={done}")
     squeue("everything", "all states of this user's jobs at once")
-    recorder.record("squeue_completed_default_states", "a finished job without --states=all", ["squeue", "--noheader", f"--jobs={done}"])
+    recorder.record(
+        "squeue_completed_default_states",
+        "a finished job without --states=all",
+        ["squeue", "--noheader", f"--jobs={done}"],
+    )
     squeue("unknown_id", "one id that nobody knows", f"--jobs={UNKNOWN}")
     squeue("unknown_ids", "several ids that nobody knows", f"--jobs={UNKNOWN},999998")
     squeue("unknown_among_known", "a known and an unknown id", f"--jobs={done},{UNKNOWN}")
@@ -237,31 +273,46 @@ def _record_queue(recorder: Recorder) -> None:
 
 def _record_control(recorder: Recorder) -> None:
     bench = recorder.bench
-    script = "srun --overlap -n2 -N2 --job-name=wide sleep 600 </dev/null & sleep 1\nsrun --overlap -n1 -N1 --job-name=narrow sleep 600 </dev/null & wait"
-    running = bench.submit(script, "-N2", f"--comment={TOKEN}", "--job-name=control")
+    wide = "srun --overlap -n2 -N2 --job-name=wide sleep 600 </dev/null &"
+    narrow = "srun --overlap -n1 -N1 --job-name=narrow sleep 600 </dev/null &"
+    running = bench.submit(f"{wide}\nsleep 1\n{narrow}\nwait", "-N2", f"--comment={TOKEN}", "--job-name=control")
     single = bench.submit("srun --overlap --job-name=single sleep 600 </dev/null", f"--comment={TOKEN}")
     bench.wait_for(lambda: len(_steps(bench, running)) == 4, what="two steps, the batch and the extern step")
     bench.wait_for(lambda: len(_steps(bench, single)) == 3, what="a step, the batch and the extern step")
-    done = bench.submit("exit 17", "--job-name=failing job with spaces", f"--comment={TOKEN} and words")
+    done = bench.submit("exit 17", "--job-name=failing job with spaces", f"--comment={TOKEN}:and words")
     bench.wait_for_state(done, "FAILED")
     recorder.record("scontrol_show_job_running", "a running job", ["scontrol", "show", "job", running])
     recorder.record("scontrol_show_job_failed", "a job that ended with 17", ["scontrol", "show", "job", done])
     recorder.record("scontrol_show_job_unknown", "no such job", ["scontrol", "show", "job", UNKNOWN])
-    recorder.record("scontrol_show_config", "some of the settings", ["scontrol", "show", "config"], keep_lines=SETTINGS_KEPT)
+    recorder.record(
+        "scontrol_show_config", "some of the settings", ["scontrol", "show", "config"], keep_lines=SETTINGS_KEPT
+    )
     recorder.record("scontrol_ping_up", "the controller is up", ["scontrol", "ping"])
-    recorder.record("scontrol_show_hostnames", "a node list, expanded", ["scontrol", "show", "hostnames", "node[1-2,4]"])
+    recorder.record(
+        "scontrol_show_hostnames", "a node list, expanded", ["scontrol", "show", "hostnames", "node[1-2,4]"]
+    )
     recorder.record("sinfo_partitions", "the partitions", ["sinfo", "--noheader", f"--format={SINFO_FORMAT}"])
     fields = "JobID,NTasks,AveCPU,MaxRSS,TRESUsageInTot"
     sstat = ["sstat", "--allsteps", "--noheader", "--parsable2", f"--format={fields}"]
     bench.wait_for(lambda: "cpu=" in bench.run([*sstat, f"--jobs={running}"]).stdout, what="usage of a running step")
     recorder.record("sstat_running", "the steps of a running job", [*sstat, f"--jobs={running}"])
-    recorder.record("sstat_delimiter_refused", "unlike sacct, it has no --delimiter", [*sstat, "--delimiter=;", f"--jobs={running}"])
+    recorder.record(
+        "sstat_delimiter_refused", "unlike sacct, it has no --delimiter", [*sstat, "--delimiter=;", f"--jobs={running}"]
+    )
     recorder.record("sstat_finished", "a job that ended", [*sstat, f"--jobs={done}"])
     recorder.record("sstat_unknown", "no such job", [*sstat, f"--jobs={UNKNOWN}"])
-    recorder.record("srun_help_container", "the options about containers, without Pyxis", ["srun", "--help"], keep_lines=["container"])
+    recorder.record(
+        "srun_help_container",
+        "the options about containers, without Pyxis",
+        ["srun", "--help"],
+        keep_lines=["container"],
+    )
     recorder.record("scancel_step_term", "TERM to one step", ["scancel", "--signal=TERM", f"{single}.0"])
-    recorder.record("scancel_step_term_wide_job", "TERM to a step on two nodes", ["scancel", "--signal=TERM", f"{running}.0"])
-    recorder.record("scancel_step_term_elsewhere", "TERM to a step on one of the job's two nodes", ["scancel", "--signal=TERM", f"{running}.1"])
+    recorder.record(
+        "scancel_step_term_wide_job", "TERM to a step on two nodes", ["scancel", "--signal=TERM", f"{running}.0"]
+    )
+    argv = ["scancel", "--signal=TERM", f"{running}.1"]
+    recorder.record("scancel_step_term_elsewhere", "TERM to a step on one of the job's two nodes", argv)
     recorder.record("scancel_step_unknown", "a step that is none", ["scancel", "--signal=TERM", f"{running}.77"])
     pending = bench.submit("true", "--hold")
     recorder.record("scancel_pending", "a waiting job", ["scancel", pending])
@@ -314,9 +365,13 @@ def _record_endings(recorder: Recorder) -> None:
     killed = bench.submit("kill -9 $$", comment)
     no_output = bench.submit("true", "--output=/shared-missing/x", comment)
     running = bench.submit("sleep 600", comment, "--job-name=running")
-    requeued = bench.submit('test "${SLURM_RESTART_COUNT:-0}" -gt 0 || sleep 600', "--requeue", comment, "--job-name=requeued")
+    requeued = bench.submit(
+        'test "${SLURM_RESTART_COUNT:-0}" -gt 0 || sleep 600', "--requeue", comment, "--job-name=requeued"
+    )
     lost = bench.submit("sleep 600", "--nodelist=node4", "--no-requeue", comment, "--job-name=lost")
-    mine = bench.run([*AS_NOBODY, "sbatch", "--parsable", "--output=/dev/null", "--wrap=sleep 600"], check=True).stdout.strip()
+    mine = bench.run(
+        [*AS_NOBODY, "sbatch", "--parsable", "--output=/dev/null", "--wrap=sleep 600"], check=True
+    ).stdout.strip()
     for job in (running, requeued, lost, mine):
         bench.wait_for_state(job, "RUNNING")
     bench.run(["scontrol", "requeue", requeued], check=True)
@@ -347,17 +402,19 @@ def _record_endings(recorder: Recorder) -> None:
     sacct("timeout", "over its time limit", timed_out, "TIMEOUT")
     recorder.record("squeue_timeout", "over its time limit", [*SQUEUE, f"--jobs={timed_out}"])
     recorder.record("sacct_unknown", "no such job", [*recorder.sacct, f"--jobs={UNKNOWN}"])
-    recorder.record("sacct_several", "several jobs, one unknown", [*recorder.sacct, f"--jobs={completed},{failed},{UNKNOWN}"])
-    recorder.record("sacct_user", "all jobs of a user", [*recorder.sacct, "--user=nobody"])
     recorder.record(
-        "sacct_local_time", "without SLURM_TIME_FORMAT", [*recorder.sacct, f"--jobs={failed}"], environment={"SLURM_TIME_FORMAT": "standard"}
+        "sacct_several", "several jobs, one unknown", [*recorder.sacct, f"--jobs={completed},{failed},{UNKNOWN}"]
     )
+    recorder.record("sacct_user", "all jobs of a user", [*recorder.sacct, "--user=nobody"])
+    argv = [*recorder.sacct, f"--jobs={failed}"]
+    recorder.record("sacct_local_time", "the usual times", argv, environment={"SLURM_TIME_FORMAT": "standard"})
     recorder.record("sacct_invalid_field", "a field that is none", ["sacct", "--format=JobID,Nonsense"])
 
 
 def _record_preemption(recorder: Recorder, *, sacct: object) -> None:
     bench = recorder.bench
-    low = [bench.submit("sleep 600", "--partition=preempt", "--exclusive", option, "--exclude=node1") for option in ("--no-requeue", "--requeue")]
+    options = ("--partition=preempt", "--exclusive", "--exclude=node1")
+    low = [bench.submit("sleep 600", *options, requeue) for requeue in ("--no-requeue", "--requeue")]
     for job in low:
         bench.wait_for_state(job, "RUNNING")
     high = bench.submit("sleep 2", "--nodes=3", "--exclusive", "--nodelist=node[2-4]")
@@ -371,7 +428,7 @@ def _record_preemption(recorder: Recorder, *, sacct: object) -> None:
 def _record_faults(recorder: Recorder) -> None:
     bench = recorder.bench
     script = recorder.script("job.sh", "true")
-    sbatch = ["sbatch", "--parsable", "--open-mode=append", f"--comment={TOKEN}", script]
+    sbatch = ["sbatch", "--parsable", "--open-mode=append", f"--comment={TOKEN}", script, CLAIM]
     bench.stop_database()
     recorder.record("sacct_database_down", "slurmdbd does not answer", [*recorder.sacct, "--user=root"])
     recorder.record("sbatch_database_down", "accepted while slurmdbd does not answer", sbatch)
