@@ -92,8 +92,9 @@ def submit_plan(
 ) -> Submission:
     """The one job of this plan; with a run key that is in use, the job that it stands for.
 
-    Raises: UsageError: a path or the run key is no text.  SchedulerRefused: there is no job, and why.  SchedulerUnreachable, SubmissionUnresolved: it is not known
-    yet; the next command finds out.  RecordError: nothing was submitted, because it could not be written down.
+    Raises: UsageError: a path or the run key is no text.  SchedulerRefused: there is no job, and why.
+    SchedulerUnreachable, SubmissionUnresolved: it is not known yet; the next command finds out.  RecordError: nothing
+    was submitted, because it could not be written down.
     """
     _check_texts(plan, run_key)
     _settle_earlier(context)
