@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from compose_core.clock import Clock, SystemClock
 from compose_core.cluster.engine import Engine, EngineName
 from compose_core.cluster.runner import CommandRunner, HostRunner
-from compose_core.cluster.slurm import SBATCH_TIMEOUT_S, Slurm, SlurmTools
+from compose_core.cluster.slurm_tools import SlurmTools
 from compose_core.errors import EnvironmentProblem, UsageError
+
+if TYPE_CHECKING:
+    from compose_core.cluster.slurm import Slurm
 
 EngineChoice = Literal["auto", "slurm", "local"]
 ContainerBackend = Literal["enroot", "apptainer"]
@@ -112,6 +115,8 @@ class Site:
         return Path(found) if found else None
 
     def _slurm(self) -> Slurm:
+        from compose_core.cluster.slurm import SBATCH_TIMEOUT_S, Slurm
+
         if isinstance(self.runner, HostRunner) and not self.which(self.tools.sbatch):
             raise EnvironmentProblem(
                 f"{self.tools.sbatch} was not found on PATH",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from compose_core.cluster.batch_log import batch_log_path
@@ -39,6 +39,7 @@ from compose_core.cluster.scontrol import (
 )
 from compose_core.cluster.sinfo import PartitionRow, parse_sinfo, sinfo_argv
 from compose_core.cluster.slurm_text import fault_kind
+from compose_core.cluster.slurm_tools import SlurmTools
 from compose_core.cluster.squeue import parse_squeue, squeue_argv
 from compose_core.job_state import JobId
 
@@ -47,19 +48,6 @@ QUERY_TIMEOUT_S = 30.0
 """A frozen controller costs squeue 20 s; measured with 22.05 and MessageTimeout=10."""
 _ACCOUNTING_MARGIN_S = 3600.0
 """How much earlier the accounting is asked from, because hosts' clocks differ."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlurmTools:
-    """The programs to call, by name or path, for sites that wrap them."""
-
-    sbatch: str = "sbatch"
-    squeue: str = "squeue"
-    sacct: str = "sacct"
-    scontrol: str = "scontrol"
-    scancel: str = "scancel"
-    sinfo: str = "sinfo"
-    sstat: str = "sstat"
 
 
 class Slurm:

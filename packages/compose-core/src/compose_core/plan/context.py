@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from compose_core.frozen import Frozen
 from compose_core.plan.model import Backend
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlanContext:
+class PlanContext(Frozen, kw_only=True):
     """Facts about where the job will run."""
 
     engine: Literal["slurm", "local"]

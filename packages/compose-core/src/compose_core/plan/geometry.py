@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from compose_core.frozen import Frozen
 from compose_core.plan.model import Allocation, Decision, Text, Variable, literal
 from compose_core.spec.models import ComposeSpec, JobSlurm, Service, ServiceSlurm
 from compose_core.units import parse_memory_mib, parse_slurm_time_s
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepGeometry:
+class StepGeometry(Frozen, kw_only=True):
     """Where a service runs and what it gets of the allocation."""
 
     placement: Literal["primary_node", "distributed"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from compose_core.errors import Problem
+from compose_core.frozen import Frozen
 
 Backend = Literal["pyxis", "enroot", "apptainer", "host"]
 Lifecycle = Literal["main", "sidecar"]
@@ -13,15 +14,13 @@ Launch = Literal["srun", "batch"]
 Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
 
 
-@dataclass(frozen=True)
-class Literally:
+class Literally(Frozen):
     """Text that reaches the program byte for byte."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(Frozen):
     """Text that is known when the step starts: the value of this environment variable."""
 
     name: str
@@ -41,8 +40,7 @@ def shown(text: Text) -> str:
     return "".join(part.text if isinstance(part, Literally) else f"${{{part.name}}}" for part in text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decision:
+class Decision(Frozen, kw_only=True):
     """One thing that the plan settled, and why."""
 
     key: str
@@ -51,8 +49,7 @@ class Decision:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Directive:
+class Directive(Frozen, kw_only=True):
     """One `#SBATCH` line."""
 
     option: str
@@ -64,8 +61,7 @@ class Directive:
     """The whole argument as the user wrote it in `submit_args`; option and value are then only for reading."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Allocation:
+class Allocation(Frozen, kw_only=True):
     """What the job asks of the scheduler."""
 
     nodes: int = 1
@@ -88,8 +84,7 @@ class Allocation:
         return (self.cpus_per_task or 1) * tasks
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageReference:
+class ImageReference(Frozen, kw_only=True):
     """Where a service's root file system comes from."""
 
     kind: Literal["remote", "local"]
@@ -103,8 +98,7 @@ class ImageReference:
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mount:
+class Mount(Frozen, kw_only=True):
     """A host path that a container sees."""
 
     source: Text
@@ -114,8 +108,7 @@ class Mount:
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentEntry:
+class EnvironmentEntry(Frozen, kw_only=True):
     """One variable of a service."""
 
     name: str
@@ -125,16 +118,14 @@ class EnvironmentEntry:
     """Its value is never shown."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedDependency:
+class PlannedDependency(Frozen, kw_only=True):
     """What a service waits for."""
 
     service: str
     condition: Condition
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedReadiness:
+class PlannedReadiness(Frozen, kw_only=True):
     """How the supervisor tells that a service is ready."""
 
     kind: Literal["sleep", "tcp", "log", "http"]
@@ -160,8 +151,7 @@ class PlannedReadiness:
                 return {"type": "http", "url": self.url, "status_code": self.status_code, "timeout_s": self.timeout_s}
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedPolicy:
+class PlannedPolicy(Frozen, kw_only=True):
     """What a failure of the service does."""
 
     mode: Literal["fail_job", "ignore", "restart_on_failure"] = "fail_job"
@@ -171,8 +161,7 @@ class PlannedPolicy:
     max_restarts_in_window: int = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedStep:
+class PlannedStep(Frozen, kw_only=True):
     """One service of the job: one `srun` step, or one child of the batch step."""
 
     service: str
@@ -203,8 +192,7 @@ class PlannedStep:
     decisions: tuple[Decision, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArtifactRules:
+class ArtifactRules(Frozen, kw_only=True):
     """What teardown keeps."""
 
     collect: Literal["always", "on_success", "on_failure"]
@@ -214,8 +202,7 @@ class ArtifactRules:
     """Bundle name and its globs relative to the job folder."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Frozen, kw_only=True):
     """One job, settled: the same compose file, folder and variables always give an equal Plan."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compose_core.spec.frozen import Frozen
+from compose_core.frozen import Frozen
 
 
 class ShellCommand(Frozen):

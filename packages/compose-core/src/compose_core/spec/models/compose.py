@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from compose_core.spec.frozen import Frozen
+from compose_core.frozen import Frozen
 from compose_core.spec.models.job import JobSlurm
 from compose_core.spec.models.service import Service
 from compose_core.spec.models.sweep import Sweep

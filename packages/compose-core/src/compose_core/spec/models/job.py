@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from compose_core.spec.frozen import Frozen
+from compose_core.frozen import Frozen
 from compose_core.units import parse_memory_mib, parse_slurm_time_s
 
 Collector = Literal["gpu", "slurm", "cpu"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from compose_core.spec.frozen import Frozen
+from compose_core.frozen import Frozen
 
 
 class SleepReadiness(Frozen, kw_only=True):

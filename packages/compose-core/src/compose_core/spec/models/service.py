@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
-from compose_core.spec.frozen import Frozen
+from compose_core.frozen import Frozen
 from compose_core.spec.models.command import Command
 from compose_core.spec.models.readiness import Readiness
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from compose_core.spec.frozen import Frozen
+from compose_core.frozen import Frozen
 
 
 class ParameterRange(Frozen, kw_only=True):
