@@ -6,6 +6,8 @@ import hashlib
 import os
 import posixpath
 import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,7 +76,7 @@ def copy_entry(payload: OurPath, relative_path: str, target: OurPath) -> CopiedE
     source = beneath(payload, relative_path)
     copy = beneath(target, relative_path)
     try:
-        with opened_folder(source.folder) as folder:
+        with _source_folder(source) as folder:
             kind = os.stat(source.name, dir_fd=folder, follow_symlinks=False).st_mode
             if stat.S_ISREG(kind):
                 return _copy_file(folder, source, copy, relative_path)
@@ -88,6 +90,16 @@ def copy_entry(payload: OurPath, relative_path: str, target: OurPath) -> CopiedE
         raise NotCopied("it is neither a file, a folder nor a link")
     with opened_folder(copy, create=True):
         return CopiedEntry(relative_path=relative_path, entry_type="folder")
+
+
+@contextmanager
+def _source_folder(source: OurPath) -> Iterator[int]:
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(opened_folder(source.folder))
+        except RecordError as error:
+            raise NotCopied(f"on the way to it, {error.message}") from error
+        yield descriptor
 
 
 def _copy_file(folder: int, source: OurPath, copy: OurPath, relative_path: str) -> CopiedEntry:
