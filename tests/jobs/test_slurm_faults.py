@@ -180,3 +180,73 @@ def test_a_refusal_says_why_and_leaves_no_job(slurm_project: Project) -> None:
     done = slurm_project.hpcc("submit", code=1)
     assert "partition" in done.stderr
     assert slurm_project.json("jobs")["jobs"] == []
+
+
+def test_at_the_time_limit_services_are_told_and_artifacts_are_kept(
+    slurm_project: Project, slurm_bench: SlurmBench
+) -> None:
+    """Within the site's KillWait; the job's end is a TIMEOUT, for Slurm and for us."""
+    slurm_project.write("""
+        runtime: {backend: host}
+        x-slurm:
+          time: "1"
+          artifacts: {export_dir: out, paths: [/hpc-compose/job/saved]}
+        services:
+          work:
+            script: |
+              trap 'echo checkpoint > "$HPC_COMPOSE_JOB_DIR/saved"; exit 0' TERM
+              while :; do sleep 0.2; done
+    """)
+    job = slurm_project.submit()
+    slurm_project.wait(lambda: slurm_project.service(job, "work").get("status") == "running", "the service runs")
+    slurm_bench.wait_for_state(job, "TIMEOUT", timeout=150)
+    report = slurm_project.json("status", code=1)
+    assert (report["state"], report["cause"]) == ("TIMEOUT", "time_limit")
+    assert (slurm_project.job_dir(job) / "artifacts/payload/saved").read_text() == "checkpoint\n"
+
+
+def test_a_distributed_service_and_a_helper_share_a_multi_node_job(slurm_project: Project) -> None:
+    """Four nodes: eight tasks on all of them, the helper on the primary one, all with the same allocation variables."""
+    slurm_project.write("""
+        runtime: {backend: host}
+        x-slurm: {nodes: 4, ntasks_per_node: 2}
+        services:
+          helper:
+            command: 'echo "$(hostname) $HPC_COMPOSE_PRIMARY_NODE $HPC_COMPOSE_NODE_COUNT"; sleep 1'
+          spread:
+            command: 'echo "$(hostname) $SLURM_PROCID $SLURM_NTASKS $HPC_COMPOSE_PRIMARY_NODE"'
+            x-slurm: {nodes: 4}
+    """)
+    job = slurm_project.up()["job_id"]
+    primary = (slurm_project.job_dir(job) / "allocation/primary_node").read_text().strip()
+    nodes = (slurm_project.job_dir(job) / "allocation/nodes.txt").read_text().split()
+    lines = [line.split() for line in slurm_project.log(job, "spread").splitlines()]
+    assert slurm_project.log(job, "helper").split() == [primary, primary, "4"]
+    assert sorted(line[0] for line in lines) == sorted(nodes * 2)
+    assert sorted(int(line[1]) for line in lines) == list(range(8))
+    assert {(line[2], line[3]) for line in lines} == {("8", primary)}
+
+
+def test_a_batch_service_can_start_steps_of_its_own(slurm_project: Project) -> None:
+    """It runs in the batch step, and its srun has the whole allocation."""
+    slurm_project.write("""
+        runtime: {backend: host}
+        x-slurm: {ntasks: 2, cpus_per_task: 1}
+        services:
+          rule:
+            command: srun --ntasks=2 sh -c 'echo task $SLURM_PROCID'
+            x-slurm: {launch: batch}
+    """)
+    job = slurm_project.up()["job_id"]
+    assert sorted(slurm_project.log(job, "rule").splitlines()) == ["task 0", "task 1"]
+
+
+def test_a_requested_gpu_is_visible_in_the_step(slurm_project: Project) -> None:
+    """As Slurm grants it."""
+    slurm_project.write("""
+        runtime: {backend: host}
+        x-slurm: {gres: "gpu:1"}
+        services: {probe: {command: 'echo "gpu=$CUDA_VISIBLE_DEVICES"'}}
+    """)
+    job = slurm_project.up()["job_id"]
+    assert slurm_project.log(job, "probe") == "gpu=0\n"

@@ -326,3 +326,19 @@ def _oldest_python() -> str | None:
             if (folder / "bin" / "python3").exists():
                 return str(folder / "bin" / "python3")
     return None
+
+
+class TestKillWait:
+    def test_the_sites_configuration_says_how_long_teardown_may_take(self, tmp_path: Path) -> None:
+        (tmp_path / "slurm.conf").write_text("ClusterName=c\n#KillWait=90\nkillwait = 7 # seconds\n")
+        assert program.kill_wait_s({"SLURM_CONF": str(tmp_path / "slurm.conf")}) == 7.0
+
+    def test_a_node_without_a_configuration_of_its_own_has_slurms_default(self, tmp_path: Path) -> None:
+        assert program.kill_wait_s({}, [str(tmp_path / "none")]) == 30.0
+        (tmp_path / "slurm.conf").write_text("ClusterName=c\n")
+        assert program.kill_wait_s({}, [str(tmp_path), str(tmp_path / "slurm.conf")]) == 30.0
+
+    def test_the_environment_has_the_last_word(self, tmp_path: Path) -> None:
+        (tmp_path / "slurm.conf").write_text("KillWait=7\n")
+        environment = {"SLURM_CONF": str(tmp_path / "slurm.conf"), "HPC_COMPOSE_KILL_WAIT_S": "4"}
+        assert program.kill_wait_s(environment) == 4.0

@@ -8,8 +8,14 @@ from compose_core.spec.models import Service
 from compose_core.spec.redaction import is_secret_name
 
 
-def service_environment(service: Service, backend: Backend, *, cpus: Text | None) -> tuple[EnvironmentEntry, ...]:
-    """The service's own variables in the order of the file, then those that its backend and CPUs call for."""
+def service_environment(
+    service: Service, backend: Backend, *, cpus: Text | None, inner_srun_cpus: Text | None
+) -> tuple[EnvironmentEntry, ...]:
+    """The service's own variables in the order of the file, then those that its backend and CPUs call for.
+
+    `cpus` are those of one task, when they are the service's own; `inner_srun_cpus` is what a task of a step that the service itself
+    starts gets, because srun no longer takes that from the job.  Source: srun(1) of Slurm 22.05, SRUN_CPUS_PER_TASK.
+    """
     own = tuple(
         EnvironmentEntry(
             name=name, value=service_text(value, backend), reason="environment", secret=is_secret_name(name)
@@ -17,10 +23,10 @@ def service_environment(service: Service, backend: Backend, *, cpus: Text | None
         for name, value in service.environment.items()
     )
     given = {entry.name for entry in own}
-    return own + tuple(entry for entry in _added(backend, cpus) if entry.name not in given)
+    return own + tuple(entry for entry in _added(backend, cpus, inner_srun_cpus) if entry.name not in given)
 
 
-def _added(backend: Backend, cpus: Text | None) -> list[EnvironmentEntry]:
+def _added(backend: Backend, cpus: Text | None, inner_srun_cpus: Text | None) -> list[EnvironmentEntry]:
     entries = []
     if backend != "host":
         entries.append(
@@ -34,9 +40,10 @@ def _added(backend: Backend, cpus: Text | None) -> list[EnvironmentEntry]:
                 name="ENROOT_LOGIN_SHELL", value=literal("n"), reason="a login shell would replace the image's PATH"
             )
         )
-    if cpus is not None:
-        reason = "the CPUs of one task"
-        entries += [
-            EnvironmentEntry(name=name, value=cpus, reason=reason) for name in ("SRUN_CPUS_PER_TASK", "OMP_NUM_THREADS")
-        ]
+    wanted = (("SRUN_CPUS_PER_TASK", inner_srun_cpus), ("OMP_NUM_THREADS", cpus))
+    entries += [
+        EnvironmentEntry(name=name, value=value, reason="the CPUs of one task")
+        for name, value in wanted
+        if value is not None
+    ]
     return entries

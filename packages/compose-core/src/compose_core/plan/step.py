@@ -18,6 +18,7 @@ from compose_core.plan.model import (
     PlannedReadiness,
     PlannedStep,
     Text,
+    literal,
 )
 from compose_core.plan.mounts import service_mounts
 from compose_core.plan.runtime import STEP_NAME_PREFIX, container_argv, pyxis_options, srun_options
@@ -43,9 +44,12 @@ def planned_step(
     geometry = step_geometry(name, spec, allocation)
     image = _image(service, backend, project_dir)
     mounts = service_mounts(service, project_dir=project_dir, home=home) if backend != "host" else ()
-    environment = service_environment(service, backend, cpus=geometry.cpus_per_task if geometry.owns_cpus else None)
-    command = command_argv(service, backend)
     batch = service.x_slurm.launch == "batch"
+    cpus = geometry.cpus_per_task if geometry.owns_cpus else None
+    environment = service_environment(
+        service, backend, cpus=cpus, inner_srun_cpus=_cpus_asked_for(service, allocation) if batch else cpus
+    )
+    command = command_argv(service, backend)
     return PlannedStep(
         service=name,
         token=token,
@@ -74,6 +78,12 @@ def planned_step(
         ports=service.x_slurm.ports,
         decisions=(*geometry.decisions, *_decisions(name, service, image)),
     )
+
+
+def _cpus_asked_for(service: Service, allocation: Allocation) -> Text | None:
+    """A batch service is free to start steps over the whole allocation, so only a written request counts."""
+    cpus = service.x_slurm.cpus_per_task or allocation.cpus_per_task
+    return literal(str(cpus)) if cpus is not None else None
 
 
 def _srun_options(

@@ -30,6 +30,9 @@ EXIT_CANCELLED = 143
 TOOL_TIMEOUT_S = 10.0
 KILL_WAIT_S = 30.0
 KILL_WAIT_RESERVE_S = 2.0
+KILL_WAIT_LINE = re.compile(rb"(?im)^[ \t]*KillWait[ \t]*=[ \t]*([0-9]+)")
+SLURM_CONFIGURATIONS = ("/run/slurm/conf/slurm.conf", "/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf")
+"""Where a node keeps its configuration: the first is that of sites whose nodes get it from the controller."""
 UNKILLABLE_S = 5.0
 """How long a killed process may linger (device sleep) before teardown goes on without it."""
 SLURM_CONT_S = 5.0
@@ -1526,11 +1529,7 @@ class Supervisor:
 
     def set_budget(self, now: float) -> None:
         """Share the time until Slurm kills between the services' grace and the artifacts."""
-        try:
-            budget = float(self.environment.get("HPC_COMPOSE_KILL_WAIT_S", KILL_WAIT_S))
-        except ValueError:
-            budget = KILL_WAIT_S
-        budget = max(1.0, budget - KILL_WAIT_RESERVE_S)
+        budget = max(1.0, kill_wait_s(self.environment) - KILL_WAIT_RESERVE_S)
         self.deadline = now + budget
         reserve = budget / 3 if self.description.get("artifacts") else min(2.0, budget / 3)
         self.grace_end = now + min(self.grace_s, budget - reserve)
@@ -2034,6 +2033,25 @@ def restart_count(environment: Dict[str, str]) -> int:
     """How often Slurm has put this job back into the queue."""
     text = environment.get("SLURM_RESTART_COUNT", "0")
     return int(text) if text.isdigit() else 0
+
+
+def kill_wait_s(environment: Dict[str, str], configurations: Iterable[str] = SLURM_CONFIGURATIONS) -> float:
+    """Seconds between Slurm's TERM and its KILL: HPC_COMPOSE_KILL_WAIT_S, else the site's KillWait as this node knows it.
+
+    Read from the file, because the controller is not to be asked by every job.  Source: slurm.conf(5), KillWait.
+    """
+    try:
+        return float(environment["HPC_COMPOSE_KILL_WAIT_S"])
+    except (KeyError, ValueError):
+        pass
+    for path in (environment.get("SLURM_CONF", ""),) + tuple(configurations):
+        try:
+            with open(path, "rb") as file:
+                found = KILL_WAIT_LINE.search(file.read(READ_LIMIT))
+        except (OSError, ValueError):
+            continue
+        return float(found.group(1)) if found else KILL_WAIT_S
+    return KILL_WAIT_S
 
 
 def own_job_id(environment: Dict[str, str]) -> Tuple[str, str]:
