@@ -7,7 +7,8 @@ import pytest
 
 from compose_core.cluster.local import LocalEngine
 from compose_core.cluster.site import Site
-from compose_core.cluster.slurm import Slurm, SlurmTools
+from compose_core.cluster.slurm import Slurm
+from compose_core.cluster.slurm_tools import SlurmTools
 from compose_core.errors import EnvironmentProblem, UsageError
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 from compose_core.cluster.sstat import parse_sstat, sstat_argv
 from compose_core.job_state import JobId
 
-US = "\x1f"
-
 
 def test_all_steps_are_asked_for_and_read() -> None:
-    assert "--allsteps" in sstat_argv(JobId("41"))
-    text = US.join(["41.batch", "1", "00:00:01", "5420K", "cpu=00:00:01,mem=5420K"]) + "\nnoise\n"
+    argv = sstat_argv(JobId("41"))
+    assert "--allsteps" in argv
+    assert not any(word.startswith("--delimiter") for word in argv)
+    text = "41.batch|1|00:00:01|5420K|cpu=00:00:01,mem=5420K\nnoise\n"
     (step,) = parse_sstat(text)
     assert (step.step_id, step.tasks, step.average_cpu, step.max_rss) == ("41.batch", 1, "00:00:01", "5420K")
 

@@ -61,7 +61,7 @@ _VERDICTS = (
     ),
     _verdict(
         r"Slurm backup controller in standby|Could not establish a configuration source"
-        r"|Unable to establish configuration source|failed to fetch config",
+        r"|Unable to establish configuration source|failed to fetch config|Unable to process configuration file",
         "unreachable",
         "Slurm is installed here, but no controller or configuration is found: check SLURM_CONF, or use --engine local.",
     ),

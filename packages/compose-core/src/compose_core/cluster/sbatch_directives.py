@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 _SHORT = {
     "A": "account",
@@ -27,12 +27,13 @@ def job_options(script_text: str, extra_args: Sequence[str] = ()) -> dict[str, s
 
     Source: sbatch(1): directives after the first command are ignored.
     """
-    return {**_options(_directive_words(script_text.splitlines())), **_options(extra_args)}
+    return {**_options(directive_words(script_text)), **_options(extra_args)}
 
 
-def _directive_words(lines: Iterable[str]) -> list[str]:
+def directive_words(script_text: str) -> list[str]:
+    """The words of all `#SBATCH` lines before the first command."""
     words: list[str] = []
-    for line in lines:
+    for line in script_text.splitlines():
         if line.startswith("#SBATCH") and line[7:8].isspace():
             words.extend(_words(line[7:]))
         elif line.strip() and not line.lstrip().startswith("#"):

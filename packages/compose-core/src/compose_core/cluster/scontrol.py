@@ -24,17 +24,15 @@ def parse_show_job(stdout: str) -> dict[str, str]:
         line = line.strip()
         alone = next((key for key in _FREE_TEXT if line.startswith(f"{key}=")), None)
         if alone:
-            found[alone] = line[len(alone) + 1 :]
+            found[alone] = line[len(alone) + 1 :].rstrip()
             continue
-        keys = list(_KEY.finditer(line))
+        head, named, name = line.partition(" JobName=")
+        keys = list(_KEY.finditer(head))
         for position, match in enumerate(keys):
-            end = keys[position + 1].start() if position + 1 < len(keys) else len(line)
-            value = line[match.end() : end].strip()
-            if match[1] == "JobId" and " JobName=" in line:
-                found["JobName"] = line.partition(" JobName=")[2]
-                found["JobId"] = line[match.end() :].split()[0]
-                break
-            found[match[1]] = value
+            end = keys[position + 1].start() if position + 1 < len(keys) else len(head)
+            found[match[1]] = head[match.end() : end].strip()
+        if named:
+            found["JobName"] = name
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compose_core.cluster.slurm_text import FIELD_SEPARATOR, count
+from compose_core.cluster.slurm_text import count
 from compose_core.job_state import JobId
 
 _FIELDS = ("JobID", "NTasks", "AveCPU", "MaxRSS", "TRESUsageInTot")
@@ -23,13 +23,12 @@ class StepUsage:
 
 
 def sstat_argv(job_id: JobId, program: str = "sstat") -> list[str]:
-    """All running steps of one job; without `--allsteps` the batch step is left out."""
+    """All running steps of one job; without `--allsteps` the batch step is left out. sstat knows no `--delimiter`."""
     return [
         program,
         "--allsteps",
         "--noheader",
         "--parsable2",
-        f"--delimiter={FIELD_SEPARATOR}",
         f"--format={','.join(_FIELDS)}",
         f"--jobs={job_id}",
     ]
@@ -37,7 +36,7 @@ def sstat_argv(job_id: JobId, program: str = "sstat") -> list[str]:
 
 def parse_sstat(stdout: str) -> tuple[StepUsage, ...]:
     """Read `sstat_argv` output; empty for a job that has ended, which sstat does not call an error."""
-    rows = (line.split(FIELD_SEPARATOR) for line in stdout.splitlines())
+    rows = (line.split("|") for line in stdout.splitlines())
     return tuple(
         StepUsage(step_id=cells[0], tasks=count(cells[1]), average_cpu=cells[2], max_rss=cells[3], tres_usage=cells[4])
         for cells in rows
