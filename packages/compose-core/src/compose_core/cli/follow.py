@@ -41,6 +41,7 @@ def follow_to_the_end(tools: Tools, submission: Submission) -> int:
             width = prefix_width(sources)
             for line in follow_logs(sources, tools.site.clock, is_over=follower.is_over, lines=None):
                 echo_log_line(line, width=width)
+        follower.tell()
     except KeyboardInterrupt:
         return _left(tools, record)
     return _report_end(tools, submission, follower.snapshot)
@@ -61,11 +62,21 @@ class JobFollower:
         self.snapshot: JobSnapshot = self._ask()
 
     def is_over(self) -> bool:
-        """Look once more; what changed is told."""
+        """Look once more; what changed is told in the next round, after the lines that were printed before it."""
+        self.tell()
         if not self.snapshot.terminal:
             self.snapshot = self._look()
-            self._tell()
         return self.snapshot.terminal
+
+    def tell(self) -> None:
+        """Say what has changed since it was last said."""
+        snapshot = self.snapshot
+        for service in snapshot.services:
+            restarts = service.state.restart_count if service.state else 0
+            word = f"{service.status} (restart {restarts})" if restarts else service.status
+            if service.status not in ("waiting", "unknown"):
+                self._tell_once(service.name, word, f"{service.name}: {word}")
+        self._tell_once("", str(snapshot.state), f"job {snapshot.job_id}: {snapshot.state}{_because(snapshot)}")
 
     def wait(self) -> None:
         """Return when the job has ended."""
@@ -87,15 +98,6 @@ class JobFollower:
         self._pause_s = FIRST_QUESTION_S if changed else min(self._pause_s * QUESTION_GROWTH, LAST_QUESTION_S)
         self._asked_at = clock.monotonic()
         return snapshot
-
-    def _tell(self) -> None:
-        snapshot = self.snapshot
-        self._tell_once("", str(snapshot.state), f"job {snapshot.job_id}: {snapshot.state}{_because(snapshot)}")
-        for service in snapshot.services:
-            restarts = service.state.restart_count if service.state else 0
-            word = f"{service.status} (restart {restarts})" if restarts else service.status
-            if service.status not in ("waiting", "unknown"):
-                self._tell_once(service.name, word, f"{service.name}: {word}")
 
     def _tell_once(self, key: str, word: str, text: str) -> None:
         if self._told.get(key) != word:

@@ -103,17 +103,10 @@ def _mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:
 
 
 def _host_notes(loaded: LoadedSpec) -> Iterator[Problem]:
-    """On the host there is no container, so an image is unused and `/hpc-compose/job` in shell text does not exist."""
+    """On the host there is no container, so `/hpc-compose/job` in shell text does not exist."""
     if not _uses_host(loaded):
         return
     for name, service in loaded.spec.services.items():
-        if service.image is not None:
-            yield Problem(
-                code="image-not-used",
-                message=f"service {name!r} names an image, but the host backend runs the commands of the node",
-                where=loaded.locate(f"services.{name}.image"),
-                severity="warning",
-            )
         text = service.command.text if isinstance(service.command, ShellCommand) else service.script or ""
         if JOB_MOUNT in text:
             key = "script" if service.script is not None else "command"
