@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compose_core.errors import RecordError
+from compose_core.job_state import JobState
 from compose_core.records.absence import Absence
 from compose_core.records.claim import Claim
 from compose_core.records.end_marker import EndMarker
+from compose_core.records.ending import Ending
 from compose_core.records.format import Format
 from compose_core.records.handover import Handover
 from compose_core.records.intent import Intent
@@ -61,6 +63,7 @@ EXAMPLES: list[Format] = [
     Claim(token=TOKEN, job_id="7"),
     RunKey(run_key="k", token=TOKEN, created_at=1.0),
     Absence(token=TOKEN, first_at=1.0, last_at=2.0),
+    Ending(token=TOKEN, state=JobState.FAILED, source="squeue", seen_at=1.0),
     EndMarker(submission_token=TOKEN, job_id="7", cause="completed", at=1.0),
     StateFile(job_id="7", job_status="RUNNING", services=(ServiceState(service_name="a", status="ready"),)),
     Manifest(job_id="7"),
@@ -120,7 +123,7 @@ def test_a_job_id_that_is_none_is_refused(text: str, path: OurPath) -> None:
 
 def test_infinite_times_are_refused(path: OurPath) -> None:
     """JSON can spell them as numbers."""
-    path.path.write_text(json.dumps(EXAMPLES[8].as_json()).replace('"at": 1.0', '"at": 1e999'))
+    path.path.write_text(json.dumps(EXAMPLES[9].as_json()).replace('"at": 1.0', '"at": 1e999'))
     with pytest.raises(RecordError, match="finite"):
         EndMarker.read(path)
 

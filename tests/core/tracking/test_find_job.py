@@ -62,7 +62,7 @@ def test_all_jobs_are_listed_newest_first(world: World) -> None:
     """One that cannot be read is named, and hides no other."""
     world.add("8", OTHER_TOKEN, submitted_at=NOW)
     (world.project.jobs.path / "9.json").write_text("{")
-    (world.project.jobs.path / "7.absence").write_text("{}")
+    (world.project.jobs.path / "notes.txt").write_text("{}")
     (world.project.jobs.path / "10.json").symlink_to("7.json")
     found = tracked_jobs(world.project)
     assert [record.job_id for record in found.records] == ["8", "7"]

@@ -6,6 +6,7 @@ import pytest
 
 from compose_core.job_state import JobState
 from compose_core.records.paths import JobPaths, earlier_name
+from compose_core.testing import FakeClock
 from compose_core.tracking.observe import Watch, observe, observe_one
 from tests.core.tracking.world import NOW, OTHER_TOKEN, TOKEN, Scheduler, World, row, sacct
 
@@ -143,9 +144,38 @@ def test_a_spoiled_state_file_leaves_the_schedulers_word(world: World, content: 
 
 def test_a_project_that_cannot_be_written_can_be_observed(world: World) -> None:
     """Only the memory for the next command is lost."""
-    absence = world.project.absence("7").path
-    absence.mkdir()
+    world.project.submission(TOKEN).vanished.path.mkdir()
     assert observe_one(world.record, world.engine, world.clock).state is JobState.UNKNOWN
+
+
+def test_an_end_that_was_seen_once_stays(world: World) -> None:
+    """The queue forgets ended jobs and the site keeps no accounting: the next command asks nobody."""
+    world.engine.rows = [row("FAILED", exit_code=3, ended_at=NOW - 1, reason="NonZeroExitCode")]
+    first = observe_one(world.record, world.engine, world.clock)
+    world.engine.rows = []
+    world.clock.sleep(1000)
+    calls = world.engine.counter.total
+    second = observe_one(world.record, world.engine, world.clock)
+    assert world.engine.counter.total == calls
+    assert {**second.as_json(), "observed_at": 0} == {**first.as_json(), "observed_at": 0}
+
+
+def test_a_job_that_was_started_again_after_its_end_is_looked_at_anew(world: World) -> None:
+    """An operator put it back into the queue."""
+    world.engine.rows = [row("FAILED", ended_at=NOW - 1)]
+    assert observe_one(world.record, world.engine, world.clock).terminal
+    world.clock.sleep(100)
+    world.write_state(started_at=NOW + 90)
+    world.engine.rows = [row("RUNNING")]
+    assert observe_one(world.record, world.engine, world.clock).state is JobState.RUNNING
+
+
+def test_a_removed_submission_is_not_made_again(world: World) -> None:
+    """Looking at a job leaves nothing where the user cleaned up."""
+    world.project.submission(TOKEN).folder.path.rmdir()
+    world.engine.rows = [row("FAILED")]
+    assert observe_one(world.record, world.engine, world.clock).terminal
+    assert not world.project.submission(TOKEN).folder.path.exists()
 
 
 def test_an_accounting_row_of_another_job_is_not_ours(world: World) -> None:
@@ -153,3 +183,15 @@ def test_an_accounting_row_of_another_job_is_not_ours(world: World) -> None:
     world.engine.accounting_rows = [sacct("COMPLETED", token=OTHER_TOKEN)]
     snapshot = observe_one(world.record, world.engine, world.clock)
     assert snapshot.state is JobState.UNKNOWN
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_is_set_is_no_time_that_passes(world: World, jump: float) -> None:
+    """Within one process absence is measured by a clock that cannot be set."""
+    clock, watch = FakeClock(NOW), Watch()
+    observe_one(world.record, world.engine, clock, watch=watch)
+    clock.sleep(5)
+    clock.jump(jump)
+    assert observe_one(world.record, world.engine, clock, watch=watch).state is JobState.UNKNOWN
+    clock.sleep(60)
+    assert (observe_one(world.record, world.engine, clock, watch=watch).state is JobState.LOST) is (jump > 0)

@@ -137,6 +137,7 @@ class World:
         }
         record = JobRecord(**fields)
         record.replace(self.project.job_record(job_id))
+        self.project.submission(token).folder.path.mkdir(parents=True, exist_ok=True)
         if record.kind == "main":
             record.replace(self.project.latest)
         return record

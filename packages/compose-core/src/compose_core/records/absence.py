@@ -7,7 +7,7 @@ from compose_core.records.format import Format, TokenText
 
 
 class Absence(Format):
-    """`jobs/<job-id>.absence` and `submissions/<token>/absence.json`: one command's memory for the next."""
+    """`absence.json` and `vanished.json` in `submissions/<token>/`: one command's memory for the next."""
 
     token: TokenText
     first_at: float

@@ -77,10 +77,6 @@ class ProjectPaths:
         """The record of an earlier job with the same id."""
         return self.jobs / f"{earlier_name(job_id, token)}.json"
 
-    def absence(self, job_id: str) -> OurPath:
-        """Since when the scheduler does not know the job."""
-        return self.jobs / f"{parse_job_id(job_id)}.absence"
-
     def run_key(self, key: str, *, after: str | None = None) -> OurPath:
         """The token behind a run key; `after` is a token of that key whose submission came to nothing."""
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
@@ -122,6 +118,16 @@ class SubmissionPaths:
     def claim(self) -> OurPath:
         """The one job that may run for this token."""
         return self.folder / "claim"
+
+    @property
+    def vanished(self) -> OurPath:
+        """Since when the queue does not know the job that it had."""
+        return self.folder / "vanished.json"
+
+    @property
+    def ending(self) -> OurPath:
+        """How the scheduler said that the job ended."""
+        return self.folder / "ending.json"
 
     def handover(self, attempt: int) -> OurPath:
         """Made before the script is handed to the scheduler for the n-th time; one client can make it."""

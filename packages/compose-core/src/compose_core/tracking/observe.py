@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from compose_core.clock import Clock
@@ -10,8 +11,12 @@ from compose_core.cluster.engine import Answer, Engine, Rows
 from compose_core.errors import RecordError
 from compose_core.job_state import JobId, JobState
 from compose_core.records.absence import Absence
-from compose_core.records.atomic import remove_file
+from compose_core.records.atomic import file_exists, remove_file
+from compose_core.records.ending import Ending
+from compose_core.records.format import Format
 from compose_core.records.job_record import JobRecord
+from compose_core.records.our_path import OurPath
+from compose_core.records.paths import SubmissionPaths
 from compose_core.tracking.job_files import JobFiles, read_job_files
 from compose_core.tracking.snapshot import (
     Evidence,
@@ -25,6 +30,8 @@ from compose_core.tracking.snapshot import (
 )
 
 _ACCOUNTING_BEFORE_S = 3600.0
+_CLOCK_SET_S = 2.0
+"""Two clocks that are read one after the other differ a little."""
 
 
 @dataclass(slots=True)
@@ -33,8 +40,21 @@ class Watch:
 
     memories: dict[str, Memory] = field(default_factory=dict)
     """By token."""
+    endings: dict[str, Ending] = field(default_factory=dict)
+    """How jobs ended, by token; the scheduler forgets."""
     beats: dict[str, float] = field(default_factory=dict)
     """The heartbeat seen last, by token."""
+    looked_at: tuple[float, float] | None = None
+    """Wall and monotonic time of the last look."""
+
+    def follow_clock(self, clock: Clock) -> None:
+        """Shift what is remembered when the wall clock was set meanwhile: it is no time that passed."""
+        wall, monotonic = clock.now(), clock.monotonic()
+        if self.looked_at is not None:
+            jump = (wall - self.looked_at[0]) - (monotonic - self.looked_at[1])
+            if abs(jump) > _CLOCK_SET_S:
+                self.memories = {token: memory.shifted(jump) for token, memory in self.memories.items()}
+        self.looked_at = wall, monotonic
 
 
 def observe(
@@ -49,11 +69,18 @@ def observe(
     With one engine, jobs that another engine runs are judged by their own files alone. No call is made for jobs that
     said themselves how they ended.
     """
-    watch = watch or Watch()
+    watch = watch if watch is not None else Watch()
+    watch.follow_clock(clock)
     files = [read_job_files(record) for record in records]
     now = clock.now()
     evidences = [
-        Evidence(record=record, files=found, now=now, memory=_recall(watch, record, found, now))
+        Evidence(
+            record=record,
+            files=found,
+            now=now,
+            memory=_recall(watch, record, found, now),
+            ending=watch.endings.get(record.submission_token) or _stored_ending(record),
+        )
         for record, found in zip(records, files)
     ]
     engines: Mapping[str, Engine] = engine if isinstance(engine, Mapping) else {engine.name: engine}
@@ -76,7 +103,8 @@ def _ask(evidences: list[Evidence], engine_name: str, engine: Engine) -> None:
     asked = [
         position
         for position, evidence in enumerate(evidences)
-        if evidence.record.backend == engine_name and needs_scheduler(evidence.files, evidence.record, evidence.now)
+        if evidence.record.backend == engine_name
+        and needs_scheduler(evidence.files, evidence.record, evidence.now, evidence.ending)
     ]
     if not asked:
         return
@@ -119,12 +147,19 @@ def _recall(watch: Watch, record: JobRecord, files: JobFiles, now: float) -> Mem
 
 def _stored(record: JobRecord) -> Memory:
     try:
-        absence = Absence.read(record.project.absence(record.job_id))
+        absence = Absence.read(_submission(record).vanished)
     except RecordError:
         return Memory()
-    if absence is None or absence.token != record.submission_token:
+    if absence is None:
         return Memory()
     return Memory(last_state=absence.last_state, absent_since=absence.first_at, absent_last=absence.last_at)
+
+
+def _stored_ending(record: JobRecord) -> Ending | None:
+    try:
+        return Ending.read(_submission(record).ending)
+    except RecordError:
+        return None  # the scheduler is asked again
 
 
 def _remember(watch: Watch, evidence: Evidence, snapshot: JobSnapshot) -> JobSnapshot:
@@ -145,25 +180,53 @@ def _remember(watch: Watch, evidence: Evidence, snapshot: JobSnapshot) -> JobSna
     )
     watch.memories[evidence.record.submission_token] = new
     _store(evidence.record, memory, new, forget=snapshot.terminal)
+    if snapshot.terminal and evidence.queue is not None and snapshot.state is not JobState.LOST:
+        ending = _ending_of(snapshot)
+        watch.endings[ending.token] = ending
+        _write(evidence.record, ending, _submission(evidence.record).ending)
     return snapshot
 
 
+def _ending_of(snapshot: JobSnapshot) -> Ending:
+    return Ending(
+        token=snapshot.record.submission_token,
+        state=snapshot.state,
+        source=snapshot.source,
+        exit_code=snapshot.exit_code,
+        signal=snapshot.signal,
+        reason=snapshot.reason,
+        nodelist=snapshot.nodelist,
+        started_at=snapshot.started_at,
+        ended_at=snapshot.ended_at,
+        seen_at=snapshot.observed_at,
+    )
+
+
 def _store(record: JobRecord, before: Memory, now: Memory, *, forget: bool) -> None:
-    """Best effort: a folder that cannot be written only makes the next command start anew."""
-    path = record.project.absence(record.job_id)
-    try:
-        if now.absent_since is None or forget:
-            if before.absent_since is not None:
+    path = _submission(record).vanished
+    if now.absent_since is None or forget:
+        if before.absent_since is not None:
+            with suppress(RecordError):  # read again by the next command, which takes it away
                 remove_file(path)
-        elif before.absent_since is None:
-            Absence(
-                token=record.submission_token,
-                first_at=now.absent_since,
-                last_at=now.absent_last or now.absent_since,
-                last_state=now.last_state,
-            ).replace(path)
-    except RecordError:
-        return
+    elif before.absent_since is None:
+        absence = Absence(
+            token=record.submission_token,
+            first_at=now.absent_since,
+            last_at=now.absent_last or now.absent_since,
+            last_state=now.last_state,
+        )
+        _write(record, absence, path)
+
+
+def _write(record: JobRecord, what: Format, path: OurPath) -> None:
+    """Best effort: a folder that cannot be written only makes the next command start anew; a removed one stays away."""
+    with suppress(RecordError):
+        if file_exists(_submission(record).folder):
+            what.replace(path)
+
+
+def _submission(record: JobRecord) -> SubmissionPaths:
+    return record.project.submission(record.submission_token)
 
 
 _NO_STATES = frozenset({JobState.UNKNOWN, JobState.UNREACHABLE, JobState.LOST})

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from compose_core.cluster.engine import Answer, JobRow, Rows, Unavailable
-from compose_core.job_state import JobState
+from compose_core.job_state import JobId, JobState
 from compose_core.records.end_marker import EndMarker
+from compose_core.records.ending import Ending
 from compose_core.records.job_record import JobRecord
 from compose_core.records.state import ServiceState, StateFile
 from compose_core.tracking.job_files import JobFiles
@@ -56,6 +57,15 @@ class Memory:
     absent_last: float | None = None
     beat_seen_at: float | None = None
     """When the heartbeat was last seen to move, by the watcher's clock."""
+
+    def shifted(self, seconds: float) -> Memory:
+        """The same on a clock that was set forward by so much."""
+        return Memory(
+            last_state=self.last_state,
+            absent_since=_plus(self.absent_since, seconds),
+            absent_last=_plus(self.absent_last, seconds),
+            beat_seen_at=_plus(self.beat_seen_at, seconds),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +177,8 @@ class Evidence:
     """None: not asked."""
     accounting: Word | None = None
     memory: Memory = field(default_factory=Memory)
+    ending: Ending | None = None
+    """What an earlier look saw of its end."""
 
     @property
     def fresh(self) -> bool:
@@ -213,9 +225,11 @@ def rows_by_id(answer: Rows) -> dict[str, JobRow]:
     return {str(row.job_id): row for row in answer.rows}
 
 
-def needs_scheduler(files: JobFiles, record: JobRecord, now: float) -> bool:
-    """The job's own word does not settle it."""
+def needs_scheduler(files: JobFiles, record: JobRecord, now: float, ending: Ending | None = None) -> bool:
+    """Neither the job's own word nor what an earlier look saw settles it."""
     state = files.state
+    if ending and not _began_again(state, ending):
+        return False
     if state is None or not state.is_terminal:
         return True
     return _may_come_back(record, state.cause, state.finished_at or state.updated_at, now)
@@ -262,6 +276,8 @@ def decide(evidence: Evidence) -> JobSnapshot:
 
 def _verdict(evidence: Evidence) -> _Verdict:
     state, end = evidence.files.state, evidence.files.end
+    if evidence.ending and not _began_again(state, evidence.ending):
+        return _by_earlier_look(evidence, evidence.ending)
     if state and state.is_terminal:
         return _by_last_word(evidence, JobState(state.job_status), state.cause, state.finished_at or state.updated_at)
     if end:
@@ -270,6 +286,28 @@ def _verdict(evidence: Evidence) -> _Verdict:
         return _without_queue(evidence)
     row = evidence.queue.row
     return _by_queue_row(evidence, row) if row else _vanished(evidence)
+
+
+def _by_earlier_look(evidence: Evidence, ending: Ending) -> _Verdict:
+    """The scheduler said it once; that it has forgotten since changes nothing."""
+    row = JobRow(
+        job_id=JobId(evidence.record.job_id),
+        state=ending.state,
+        source="sacct" if ending.source == "sacct" else "squeue",
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+        reason=ending.reason,
+        nodelist=ending.nodelist,
+        started_at=ending.started_at,
+        ended_at=ending.ended_at,
+    )
+    return _Verdict(state=ending.state, source=ending.source, terminal=True, row=row)
+
+
+def _began_again(state: StateFile | None, ending: Ending) -> bool:
+    """Somebody put the ended job back into the queue, and it started."""
+    ended_at = ending.ended_at if ending.ended_at is not None else ending.seen_at
+    return state is not None and state.started_at is not None and state.started_at > ended_at
 
 
 def _by_last_word(evidence: Evidence, said: JobState, cause: str | None, at: float | None) -> _Verdict:
@@ -436,6 +474,10 @@ def _time_limit(record: JobRecord, row: JobRow | None) -> int | None:
     if row and row.time_limit_s is not None:
         return row.time_limit_s
     return record.requested_walltime.seconds if record.requested_walltime else None
+
+
+def _plus(at: float | None, seconds: float) -> float | None:
+    return None if at is None else at + seconds
 
 
 def _first(*values: float | None) -> float | None:
