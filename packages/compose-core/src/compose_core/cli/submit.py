@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,16 +19,6 @@ from compose_core.cli.up import submit_and_follow
     "--watch/--detach", default=False, help="Follow the job, or return once it is submitted.", show_default=True
 )
 @options.common
-def submit(
-    tools: Tools,
-    file: Path,
-    strict_env: bool,
-    dry_run: bool,
-    script_out: Path | None,
-    run_key: str | None,
-    watch: bool,
-) -> int:
+def submit(tools: Tools, **choices: Any) -> int:
     """As `up`, without following."""
-    return submit_and_follow(
-        tools, file, strict_env=strict_env, dry_run=dry_run, script_out=script_out, run_key=run_key, watch=watch
-    )
+    return submit_and_follow(tools, **choices)

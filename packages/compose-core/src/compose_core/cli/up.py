@@ -28,19 +28,9 @@ if TYPE_CHECKING:
     "--watch/--detach", default=True, help="Follow the job, or return once it is submitted.", show_default=True
 )
 @options.common
-def up(
-    tools: Tools,
-    file: Path,
-    strict_env: bool,
-    dry_run: bool,
-    script_out: Path | None,
-    run_key: str | None,
-    watch: bool,
-) -> int:
+def up(tools: Tools, **choices: Any) -> int:
     """Render → submit → record → follow."""
-    return submit_and_follow(
-        tools, file, strict_env=strict_env, dry_run=dry_run, script_out=script_out, run_key=run_key, watch=watch
-    )
+    return submit_and_follow(tools, **choices)
 
 
 def submit_and_follow(
