@@ -10,7 +10,7 @@ TEXTS = ["one file becomes one job", "the services start in order", "and the cli
 
 answers = pathlib.Path(os.environ["HPC_COMPOSE_JOB_DIR"], "answers")
 answers.mkdir(exist_ok=True)
-with open(answers / "answers.jsonl", "w") as file:
+with (answers / "answers.jsonl").open("w") as file:
     for text in TEXTS:
         with urllib.request.urlopen(sys.argv[1], data=text.encode()) as response:
             answer = {"text": text, **json.load(response)}

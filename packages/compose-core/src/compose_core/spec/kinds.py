@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Final, Protocol
 
-from compose_core.spec.findings import Findings
 from compose_core.frozen import Frozen
+from compose_core.spec.findings import Findings
 from compose_core.spec.models import ExecCommand, ShellCommand
 from compose_core.spec.nodes import (
     BrokenNode,
