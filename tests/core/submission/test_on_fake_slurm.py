@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from compose_core.errors import SchedulerRefused, SchedulerUnreachable, SubmissionUnresolved
-from compose_core.submission.context import SubmitContext, submit_context
+from compose_core.operations import submit_context
+from compose_core.submission.context import SubmitContext
 from compose_core.submission.current_job import current_job
 from compose_core.submission.resolve import resolve_pending
 from compose_core.submission.submit import Submission, submit_plan

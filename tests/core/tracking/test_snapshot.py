@@ -116,8 +116,8 @@ def test_a_job_that_slurm_started_again_runs() -> None:
     assert (snapshot.state, snapshot.terminal) == (JobState.RUNNING, False)
 
 
-@pytest.mark.parametrize("queue", [ABSENT, queued("CANCELLED"), queued("TIMEOUT"), None])
-def test_a_cancelled_job_that_does_not_come_back_is_final(queue: Word | None) -> None:
+@pytest.mark.parametrize("queue", [ABSENT, queued("CANCELLED"), queued("TIMEOUT")])
+def test_a_cancelled_job_that_does_not_come_back_is_final(queue: Word) -> None:
     """The queue answered without it, or with its end."""
     snapshot = seen(state=state_file("CANCELLED"), queue=queue)
     assert (snapshot.state, snapshot.terminal) == (JobState.CANCELLED, True)
@@ -125,6 +125,7 @@ def test_a_cancelled_job_that_does_not_come_back_is_final(queue: Word | None) ->
 
 def test_a_cancelled_job_is_not_final_while_nobody_knows_whether_it_comes_back() -> None:
     """After a while it is; and on the local engine at once."""
+    assert not seen(state=state_file("CANCELLED"), queue=None).terminal
     assert not seen(state=state_file("CANCELLED"), queue=SILENT).terminal
     assert not seen(state=state_file("CANCELLED"), queue=queued("COMPLETING")).terminal
     assert not seen(state=state_file("CANCELLED"), queue=queued("PREEMPTED")).terminal

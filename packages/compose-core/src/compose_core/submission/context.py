@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from compose_core.clock import Clock
 from compose_core.cluster.engine import Engine
 from compose_core.cluster.process_identity import Life, ProcessIdentity
-from compose_core.cluster.site import Site
 from compose_core.records.handover import Handover
 from compose_core.records.intent import Intent
 from compose_core.records.paths import ProjectPaths, StatePaths
-from compose_core.version import __version__
 
 _SKEW_S = 60.0
 """Clocks of two hosts may differ by so much."""
@@ -111,26 +108,3 @@ class SubmitContext:
             return False
         process = ProcessIdentity(pid=owner.pid, start_ticks=owner.start_ticks, boot_id=owner.boot_id, host=owner.host)
         return process.life(host=self.client.process.host) is not Life.DEAD
-
-
-def submit_context(
-    site: Site,
-    project_dir: Path,
-    *,
-    on_event: Callable[[SubmissionEvent], None] = keep_quiet,
-    patience: Patience | None = None,
-) -> SubmitContext:
-    """The context of a command that works on the project in this folder.
-
-    Raises: EnvironmentProblem: the site has no usable engine.
-    """
-    return SubmitContext(
-        engine=site.engine,
-        clock=site.clock,
-        project=ProjectPaths(project_dir),
-        state=StatePaths(site.state_dir),
-        client=Client.this_process(host=site.host, user=site.user),
-        on_event=on_event,
-        patience=patience or Patience(),
-        tool_version=__version__,
-    )

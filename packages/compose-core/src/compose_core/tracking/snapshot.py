@@ -314,9 +314,9 @@ def _by_last_word(evidence: Evidence, said: JobState, cause: str | None, at: flo
     """The supervisor wrote that the job ended; only a requeue by Slurm can undo that."""
     final = _Verdict(state=said, source="state", terminal=True, row=evidence.queue.row if evidence.queue else None)
     queue = evidence.queue
-    if queue is None or not _may_come_back(evidence.record, cause, at, evidence.now):
+    if not _may_come_back(evidence.record, cause, at, evidence.now):
         return final
-    if not queue.answered:
+    if queue is None or not queue.answered:
         detail = "it was told to stop, and whether Slurm puts it back into the queue is not known yet"
         return _Verdict(state=said, source="state", detail=detail, stale=True)
     row = queue.row
