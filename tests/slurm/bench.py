@@ -12,21 +12,17 @@ is shared. Where namespaces are not permitted, all slurmds run under the host's 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import random
 import shlex
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +30,6 @@ if __package__ in {None, ""}:  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.slurm.bench_config import (
-    GPUS_PER_NODE,
     Layout,
     cgroup_conf,
     gres_conf,
@@ -43,55 +38,28 @@ from tests.slurm.bench_config import (
     slurm_conf,
     slurmdbd_conf,
 )
+from tests.slurm.bench_end import STATE_FILE, BenchError, tear_down
+from tests.slurm.bench_host import (
+    FREEZER,
+    MOUNT_FREEZER,
+    NAMESPACES,
+    SYSTEM_PATH,
+    Ports,
+    freezer_works,
+    in_cgroup,
+    make_gpu_files,
+    missing_requirements,
+    namespaces_work,
+    outer_environment,
+    remove_cgroups,
+)
 from tests.slurm.bench_processes import command_line, descendants, inner_pid, kill_all, processes_of, start_time
 
-_SYSTEM_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
-_PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo", "bash")
-_ACCOUNTING_PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacct", "sacctmgr")
-_NAMESPACES = ("--mount", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")
+__all__ = ["BenchError", "SlurmBench", "missing_requirements"]
+
 _PRIVATE_FOLDERS = (Path("/tmp"), Path("/run"), Path("/dev/shm"))
-_FREEZER = Path("/sys/fs/cgroup/freezer")
-_MOUNT_FREEZER = f"umount {_FREEZER} && mount -t cgroup -o freezer cgroup {_FREEZER}"
 _ACTIVE_STATES = "PENDING,CONFIGURING,RUNNING,COMPLETING,SUSPENDED,STOPPED,SIGNALING,STAGE_OUT"
-_STATE_FILE = "bench.json"
 _NODE_VARIABLE = "SLURM_BENCH_NODE"
-
-
-class BenchError(Exception):
-    """The bench could not be started, or did not do what was waited for."""
-
-
-def missing_requirements(*, accounting: bool = True) -> list[str]:
-    """What this host lacks to run a bench, in words; empty when it can."""
-    programs = (*_PROGRAMS, *(_ACCOUNTING_PROGRAMS if accounting else ()))
-    missing = [program for program in programs if _which(program) is None]
-    if os.geteuid() != 0:
-        missing.append("root (slurmd starts the processes of other users)")
-    return missing
-
-
-def namespaces_work() -> bool:
-    """Whether this host lets us give every node namespaces of its own."""
-    if _which("unshare") is None:
-        return False
-    probe = 'hostname node1 && mount -t tmpfs tmpfs /dev/shm && test "$$" = 1'
-    argv = ["unshare", *_NAMESPACES, "bash", "-c", probe]
-    return subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
-
-
-def freezer_works() -> bool:
-    """Whether a node can have a freezer cgroup (v1) of its own, by which slurmd finds all processes of a job."""
-    folder = _FREEZER / f"hpccb-probe-{os.getpid()}"
-    try:
-        folder.mkdir()
-    except OSError:
-        return False
-    probe = f"{_MOUNT_FREEZER} && mkdir {_FREEZER}/step && rmdir {_FREEZER}/step"
-    try:
-        argv = _in_cgroup(folder, ["unshare", "--cgroup", *_NAMESPACES, "bash", "-c", probe])
-        return subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
-    finally:
-        folder.rmdir()
 
 
 class SlurmBench:
@@ -131,7 +99,7 @@ class SlurmBench:
         }
         self._first_job_id = first_job_id
         self._detached = detached
-        self._ports = _Ports()
+        self._ports = Ports()
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._guard: subprocess.Popen[bytes] | None = None
         self._root: Path | None = None
@@ -197,7 +165,7 @@ class SlurmBench:
         if self._root is not None:
             for daemon in self._daemons.values():
                 daemon.kill()
-            _tear_down(self._root, [daemon.pid for daemon in self._daemons.values()])
+            tear_down(self._root, [daemon.pid for daemon in self._daemons.values()])
             for daemon in self._daemons.values():
                 daemon.wait()
             self._daemons.clear()
@@ -233,7 +201,7 @@ class SlurmBench:
     def environment(self) -> dict[str, str]:
         """What a command needs in its environment to talk to this cluster."""
         path = [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
-        path += [entry for entry in _SYSTEM_PATH if entry not in path]
+        path += [entry for entry in SYSTEM_PATH if entry not in path]
         return {"SLURM_CONF": str(self.layout.slurm_conf), "PATH": os.pathsep.join(path)}
 
     def run(
@@ -255,7 +223,7 @@ class SlurmBench:
             timeout=timeout,
             check=False,
             cwd=cwd or self.shared_dir,
-            env={**_outer_environment(), **self.environment, **(environment or {})},
+            env={**outer_environment(), **self.environment, **(environment or {})},
         )
         if check and done.returncode != 0:
             raise BenchError(f"{shlex.join(argv)}: exit code {done.returncode}: {done.stderr.strip()}")
@@ -465,7 +433,7 @@ class SlurmBench:
             database_port=ports[1] if self.accounting else None,
             node_ports=dict(zip(self.node_names, ports[2:], strict=True)),
             freezer=self.tracks_daemonised_processes,
-            gpu_files=_make_gpu_files(root / "dev"),
+            gpu_files=make_gpu_files(root / "dev"),
             **self._settings,
         )
         self._write_configuration()
@@ -515,12 +483,12 @@ class SlurmBench:
     def _start_slurmd(self, name: str) -> None:
         boot = ["bash", str(self.root / "etc" / f"boot-{name}.sh")]
         if self.tracks_daemonised_processes:
-            cgroup = _FREEZER / self.root.name / name
-            _remove_cgroups(cgroup)
+            cgroup = FREEZER / self.root.name / name
+            remove_cgroups(cgroup)
             cgroup.mkdir(parents=True)
-            argv = _in_cgroup(cgroup, ["unshare", "--cgroup", *_NAMESPACES, *boot])
+            argv = in_cgroup(cgroup, ["unshare", "--cgroup", *NAMESPACES, *boot])
         elif self.namespaces:
-            argv = ["unshare", *_NAMESPACES, *boot]
+            argv = ["unshare", *NAMESPACES, *boot]
         else:
             argv = self._slurmd_argv(name)
         self._start_daemon(f"slurmd-{name}", argv, **{_NODE_VARIABLE: f"{self.root}/{name}"})
@@ -544,7 +512,7 @@ class SlurmBench:
                     ]
             lines.append(shlex.join(["mount", "--rbind", str(source), str(folder)]))
         if self.tracks_daemonised_processes:
-            lines.append(_MOUNT_FREEZER)
+            lines.append(MOUNT_FREEZER)
         lines += [f"{shlex.join(self._slurmd_argv(name))} &", "wait $!"]
         return "\n".join(lines) + "\n"
 
@@ -561,7 +529,7 @@ class SlurmBench:
 
     def _start_daemon(self, name: str, argv: list[str], **environment: str) -> None:
         env = {
-            "PATH": os.pathsep.join(_SYSTEM_PATH),
+            "PATH": os.pathsep.join(SYSTEM_PATH),
             "LANG": "C.UTF-8",
             "SLURM_CONF": str(self.layout.slurm_conf),
             **environment,
@@ -605,105 +573,9 @@ class SlurmBench:
     def _write_state(self) -> None:
         pids = {daemon.pid: start_time(daemon.pid) for daemon in self._daemons.values()}
         record = {"root": str(self.root), "pids": {str(pid): started for pid, started in pids.items()}}
-        temporary = self.root / f"{_STATE_FILE}.new"
+        temporary = self.root / f"{STATE_FILE}.new"
         temporary.write_text(json.dumps(record))
-        temporary.replace(self.root / _STATE_FILE)
-
-
-class _Ports:
-    """Free TCP ports below the kernel's ephemeral range, reserved against other benches of this host.
-
-    The reservation is an abstract Unix socket a port: it leaves no file, and ends with the process that holds it.
-    """
-
-    def __init__(self) -> None:
-        self._held: list[socket.socket] = []
-
-    def take(self, count: int) -> list[int]:
-        ports: list[int] = []
-        while len(ports) < count:
-            port = random.randrange(10240, 30000)
-            lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                lock.bind(f"\0hpccompose-bench-port-{port}")
-                with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                    probe.bind(("0.0.0.0", port))
-            except OSError:
-                lock.close()
-                continue
-            self._held.append(lock)
-            ports.append(port)
-        return ports
-
-    def release(self) -> None:
-        while self._held:
-            self._held.pop().close()
-
-
-def _tear_down(root: Path, pids: Iterable[int]) -> None:
-    """Kill what belongs to the bench until nothing does, then remove its folder."""
-    _thaw(_FREEZER / root.name)
-    kill_all(pids)
-    for _ in range(20):
-        stray = processes_of(root)
-        if not stray:
-            break
-        kill_all(stray)
-    _remove_cgroups(_FREEZER / root.name)
-    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(root) in line]
-    if mounted:
-        raise BenchError(f"{root} is left in place: something is mounted there: {', '.join(mounted)}")
-    shutil.rmtree(root)
-
-
-def _in_cgroup(cgroup: Path, argv: list[str]) -> list[str]:
-    """The command, started in that cgroup; its pid is the command's."""
-    return ["bash", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(cgroup), *argv]
-
-
-def _thaw(cgroup: Path) -> None:
-    """A frozen process does not even die."""
-    for state in cgroup.rglob("freezer.state"):
-        state.write_text("THAWED")
-
-
-def _remove_cgroups(cgroup: Path) -> None:
-    """Remove a cgroup and those below it; the kernel takes a moment after the last process ended."""
-    deadline = time.monotonic() + 5
-    while cgroup.exists():
-        try:
-            for folder, _, _ in os.walk(cgroup, topdown=False):
-                Path(folder).rmdir()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
-def _stop_recorded(root: Path) -> None:
-    """Stop a bench by what it wrote down, from another process than the one that started it."""
-    try:
-        record = json.loads((root / _STATE_FILE).read_text())
-    except FileNotFoundError:
-        return
-    pids = [
-        int(pid) for pid, started in record["pids"].items() if started is not None and start_time(int(pid)) == started
-    ]
-    _tear_down(Path(record["root"]), pids)
-
-
-def _make_gpu_files(folder: Path) -> bool:
-    """Character devices that stand in for GPUs (they are `/dev/null`); False where making devices is not permitted."""
-    try:
-        for number in range(GPUS_PER_NODE):
-            os.mknod(folder / f"nvidia{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-    except PermissionError:
-        return False
-    return True
-
-
-def _which(program: str) -> str | None:
-    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_PATH]))
+        temporary.replace(self.root / STATE_FILE)
 
 
 def _listens(port: int | None) -> bool:
@@ -722,91 +594,7 @@ def _write_secret(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _outer_environment() -> dict[str, str]:
-    outer = ("SLURM", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_", "SALLOC_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(outer)}
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """TERM ends this command like an interrupt, so that the bench is stopped on the way out."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _command_up(options: argparse.Namespace) -> int:
-    folder: Path = options.dir
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / _STATE_FILE).exists():
-        raise BenchError(f"there is a bench in {folder} already; end it with `down --dir {folder}`")
-    bench = SlurmBench(accounting=options.accounting, nodes=options.nodes, detached=True).start()
-    # The bench itself lives in a folder with a short name: socket paths are limited to 107 bytes.
-    (folder / _STATE_FILE).write_text(json.dumps({"bench": str(bench.root), "environment": bench.environment}))
-    print(f"up in {bench.startup_s['nodes']} s: {bench.root}", file=sys.stderr)
-    return 0
-
-
-def _command_down(options: argparse.Namespace) -> int:
-    pointer = options.dir / _STATE_FILE
-    if not pointer.exists():
-        print(f"no bench in {options.dir}", file=sys.stderr)
-        return 1
-    _stop_recorded(Path(json.loads(pointer.read_text())["bench"]))
-    pointer.unlink()
-    return 0
-
-
-def _command_env(options: argparse.Namespace) -> int:
-    environment = json.loads((options.dir / _STATE_FILE).read_text())["environment"]
-    for name, value in environment.items():
-        print(f"export {name}={shlex.quote(value)}")
-    return 0
-
-
-def _command_run(options: argparse.Namespace) -> int:
-    argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
-    if not argv:
-        raise BenchError("run: a command is missing, e.g. `run -- sinfo`")
-    with _interruptible(), SlurmBench(accounting=options.accounting, nodes=options.nodes) as bench:
-        env = {**_outer_environment(), **bench.environment, "SLURM_BENCH_SHARED_DIR": str(bench.shared_dir)}
-        return subprocess.run(argv, env=env, check=False).returncode
-
-
-def _command_guard(options: argparse.Namespace) -> int:
-    sys.stdin.buffer.read()
-    _stop_recorded(options.dir)
-    return 0
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="A private Slurm cluster on this host, for tests.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    acts = {"up": _command_up, "down": _command_down, "env": _command_env, "guard": _command_guard, "run": _command_run}
-    for name, act in acts.items():
-        command = commands.add_parser(name)
-        command.set_defaults(act=act)
-        if name != "run":
-            command.add_argument("--dir", type=lambda text: Path(text).resolve(), required=True)
-        if name in ("up", "run"):
-            command.add_argument("--no-accounting", dest="accounting", action="store_false")
-            command.add_argument("--nodes", type=int, default=4)
-        if name == "run":
-            command.add_argument("argv", nargs=argparse.REMAINDER)
-    options = parser.parse_args(arguments)
-    try:
-        code: int = options.act(options)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    return code
-
-
 if __name__ == "__main__":
+    from tests.slurm.bench_command import main
+
     sys.exit(main())

@@ -28,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def slurm_programs() -> None:
+    """For tests that start a bench of their own: they are skipped where none can run."""
+    _skip_or_fail_without(missing_requirements())
+
+
+@pytest.fixture(scope="session")
 def slurm_bench() -> Iterator[SlurmBench]:
     """A running cluster with accounting; cancel what you leave running."""
     with _bench(accounting=True) as bench:

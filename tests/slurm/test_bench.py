@@ -15,6 +15,8 @@ from tests.slurm import bench as bench_module
 from tests.slurm.bench import BenchError, SlurmBench
 from tests.slurm.bench_processes import processes_touching, start_time
 
+pytestmark = pytest.mark.usefixtures("slurm_programs")
+
 _SCRIPT = bench_module.__file__
 
 
