@@ -123,7 +123,7 @@ class FakeCluster:
         self._backlog: list[FakeJob] = []
         self._faults: dict[str, list[Fault]] = {}
         self._claims: dict[tuple[str, int | None], str] = {}
-        self._random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+        self._seed = seed
         self._epoch_offset_s = self.clock.now() - self.clock.monotonic()
         self._lock = threading.RLock()
 
@@ -451,7 +451,8 @@ class FakeCluster:
         return may
 
     def _start_delay_s(self, job: FakeJob) -> float:
-        spread = random.Random(job.number * 7919 + job.restarts).random()  # noqa: S311 - the same for one job each time
+        # Drawn from what the job is, so it does not depend on how often anybody looked.
+        spread = random.Random(f"{self._seed}/{job.number}/{job.restarts}").random()  # noqa: S311 - a schedule
         return self.settings.start_delay_s * (0.5 + spread)
 
     def _happen(self, job: FakeJob, at: float) -> None:
