@@ -234,7 +234,7 @@ class World:
         }
         with (self.folder / "batch.log").open("ab") as batch_log:
             process = subprocess.Popen(
-                ["env", "--default-signal=HUP,INT", shutil.which("bash") or "bash", str(script), *arguments],
+                [shutil.which("bash") or "bash", str(script), *arguments],
                 cwd=self.folder,
                 env=variables,
                 stdin=subprocess.DEVNULL,
