@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from compose_core.errors import SubmissionUnresolved
+from compose_core.errors import HpccError, SubmissionUnresolved
 from compose_core.records.job_record import JobRecord
 from tests.core.submission.world import World
 
 _CHANGES = {"os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.symlink", "os.truncate"}
 _MOST_POINTS = 120
+_REACHED = 7
+_BROKEN = 9
 
 
-def killed_at(point: int, action: Callable[[], object]) -> bool:
-    """True when a child that runs the action reached the point and was killed there; False when it ended before."""
+def reached(point: int, happening: Callable[[str], None], action: Callable[[], object]) -> bool:
+    """True when a child that runs the action came to this change on disk, where the happening took place.
+
+    The child may be killed, may succeed, or may end with an error of ours; anything else fails the test.
+    """
     child = os.fork()
     if child == 0:
         seen = 0
@@ -30,29 +37,45 @@ def killed_at(point: int, action: Callable[[], object]) -> bool:
             if event in _CHANGES or opens:
                 seen += 1
                 if seen == point:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    happening(str(arguments[0]))
 
-        status = 1
+        status = _BROKEN
         try:
             sys.addaudithook(hook)
             action()
             status = 0
+        except HpccError:
+            status = 0
         finally:
-            os._exit(status)
+            os._exit(_REACHED if seen >= point and status == 0 else status)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in {0, -signal.SIGKILL}
+    assert status in {0, _REACHED, -signal.SIGKILL}
     return status != 0
 
 
-def each_point(tmp_path: Path, prepare: Callable[[World], None], action: Callable[[World], object]) -> list[World]:
-    """The worlds that a kill at the first, second, … step of the action leaves; the last one was not killed."""
+def killed(_path: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def disk_full(path: str) -> None:
+    if "/scheduler/" not in path:  # the scheduler has a disk of its own
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def each_point(
+    tmp_path: Path,
+    prepare: Callable[[World], None],
+    action: Callable[[World], object],
+    happening: Callable[[str], None] = killed,
+) -> list[World]:
+    """The worlds that are left when something happens at the first, second, … change; in the last one nothing did."""
     worlds = []
     for point in range(1, _MOST_POINTS):
         world = World(tmp_path / str(point))
         prepare(world)
-        killed = killed_at(point, lambda world=world: action(world))  # type: ignore[misc]
+        was_reached = reached(point, happening, partial(action, world))
         worlds.append(world)
-        if not killed:
+        if not was_reached:
             return worlds
     raise AssertionError("the action has more steps than expected")
 
@@ -99,6 +122,23 @@ def test_up_again_with_the_run_key_gives_exactly_one_job(tmp_path: Path, answer:
         assert executed == [submission.job_id], point
         assert world.up(run_key="k").job_id == submission.job_id, point
         assert world.engine.run_jobs(world.project) == [], point
+
+
+@pytest.mark.parametrize("answer", ["accept", "lose", "drop"])
+def test_a_full_disk_at_any_step_loses_no_job_and_makes_none_twice(tmp_path: Path, answer: str) -> None:
+    """The command ends well or with an error of ours; `up` again with the key comes to one job."""
+
+    def prepare(world: World) -> None:
+        world.engine.script = [answer]
+
+    worlds = each_point(tmp_path, prepare, lambda world: world.up(run_key="k"), disk_full)
+    assert len(worlds) > 15
+    for point, world in enumerate(worlds, 1):
+        submission = world.up(run_key="k")
+        assert world.engine.run_jobs(world.project) == [submission.job_id], point
+        world.settle()
+        assert submission.job_id in {record.job_id for record in world.records()}, point
+        assert world.open_marks() == [], point
 
 
 @pytest.mark.parametrize("answer", ["accept", "drop"])

@@ -27,6 +27,7 @@ from compose_core.cluster.process_identity import ProcessIdentity, boot_id
 from compose_core.errors import EnvironmentProblem
 from compose_core.job_state import JobId, JobState
 from compose_core.plan.model import Allocation, Plan
+from compose_core.records.atomic import TEMPORARY_PREFIX
 from compose_core.records.claim import Claim
 from compose_core.records.job_record import JobRecord
 from compose_core.records.outcome import Outcome
@@ -269,4 +270,5 @@ class World:
 
     def open_marks(self) -> list[str]:
         folder = self.project.unresolved.path
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return sorted(name for name in names if not name.startswith(TEMPORARY_PREFIX))

@@ -246,7 +246,7 @@ def test_absence_is_never_success() -> None:
 @pytest.mark.parametrize("accounting", [ABSENT, DISABLED])
 def test_a_job_without_any_trace_is_lost(accounting: Word) -> None:
     """After two good queue answers a minute apart."""
-    lost = Memory(absent_since=NOW - 60, last_state=JobState.PENDING)
+    lost = Memory(absent_since=NOW - 60, unlisted_since=NOW - 30, last_state=JobState.PENDING)
     snapshot = seen(queue=ABSENT, accounting=accounting, memory=lost)
     assert (snapshot.state, snapshot.terminal, snapshot.last_known_state) == (JobState.LOST, True, JobState.PENDING)
 
@@ -259,9 +259,16 @@ def test_a_job_without_any_trace_is_lost(accounting: Word) -> None:
         ("accounting silent", {"accounting": SILENT}),
         ("accounting not asked", {"accounting": None}),
         ("queue silent", {"queue": SILENT}),
+        (
+            "accounting just back",
+            {"accounting": ABSENT, "memory": Memory(absent_since=NOW - 600, unlisted_since=NOW - 29)},
+        ),
         ("supervisor lives", {"state": state_file()}),
         ("just submitted", {"record": RECORD.model_copy(update={"submitted_at": NOW - 119})}),
-        ("accounting lags", {"accounting": accounted("RUNNING"), "memory": Memory(absent_since=NOW - 149)}),
+        (
+            "accounting lags",
+            {"accounting": accounted("RUNNING"), "memory": Memory(absent_since=NOW - 149, unlisted_since=NOW - 149)},
+        ),
     ],
 )
 def test_a_job_is_not_lost_while_anything_may_still_tell(why: str, fields: dict[str, Any]) -> None:
@@ -279,7 +286,9 @@ def test_a_job_is_not_lost_while_anything_may_still_tell(why: str, fields: dict[
 
 def test_a_row_that_the_accounting_never_closes_does_not_hide_a_lost_job() -> None:
     """The controller forgot the job in a crash; its row stays PENDING for ever."""
-    snapshot = seen(queue=ABSENT, accounting=accounted("PENDING"), memory=Memory(absent_since=NOW - 150))
+    snapshot = seen(
+        queue=ABSENT, accounting=accounted("PENDING"), memory=Memory(absent_since=NOW - 150, unlisted_since=NOW - 30)
+    )
     assert snapshot.state is JobState.LOST
 
 

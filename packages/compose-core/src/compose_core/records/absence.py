@@ -13,5 +13,7 @@ class Absence(Format):
     first_at: float
     """The first good answer without the job."""
     last_at: float
+    unlisted_since: float | None = None
+    """The first good accounting answer without its end, when all since had none either."""
     last_state: JobState | None = None
     """What was known of the job before."""

@@ -10,7 +10,7 @@ from compose_core.cluster.engine import Answer, JobRow, Rows, Unavailable
 from compose_core.errors import RecordError
 from compose_core.job_state import JobId
 from compose_core.records.absence import Absence
-from compose_core.records.atomic import make_folder, names_in, remove_file, remove_old_temporaries
+from compose_core.records.atomic import names_in, remove_file, remove_old_temporaries
 from compose_core.records.claim import Claim
 from compose_core.records.handover import Handover
 from compose_core.records.intent import Intent
@@ -289,6 +289,6 @@ def _resolution(intent: Intent, status: Status, *, outcome: Outcome | None = Non
 def _sweep_up(context: SubmitContext) -> None:
     """What killed clients left half-written is removed after an hour; nobody reads it meanwhile."""
     before = context.clock.now() - 3600
-    make_folder(context.project.metadata_root)
-    for folder in (context.project.metadata_root, context.project.jobs, context.project.run_keys):
+    project = context.project
+    for folder in (project.metadata_root, project.jobs, project.run_keys, project.unresolved):
         remove_old_temporaries(folder, before_epoch_s=before)

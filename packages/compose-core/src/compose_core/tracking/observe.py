@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from compose_core.clock import Clock
-from compose_core.cluster.engine import Answer, Engine, Rows
+from compose_core.cluster.engine import Answer, Engine, JobRow, Rows
 from compose_core.errors import RecordError
 from compose_core.job_state import JobId, JobState
 from compose_core.records.absence import Absence
@@ -152,7 +152,7 @@ def _stored(record: JobRecord) -> Memory:
         return Memory()
     if absence is None:
         return Memory()
-    return Memory(last_state=absence.last_state, absent_since=absence.first_at, absent_last=absence.last_at)
+    return Memory(last_state=absence.last_state, absent_since=absence.first_at, unlisted_since=absence.unlisted_since)
 
 
 def _stored_ending(record: JobRecord) -> Ending | None:
@@ -166,20 +166,14 @@ def _remember(watch: Watch, evidence: Evidence, snapshot: JobSnapshot) -> JobSna
     """Keep what the next look needs: since when the queue lacks the job, and what it was before."""
     memory = evidence.memory
     known = snapshot.state if snapshot.state not in _NO_STATES else snapshot.last_known_state
-    absent = evidence.absent_s is not None
-    since = None
-    if absent:
-        since = memory.absent_since if memory.absent_since is not None else evidence.now
-    elif evidence.queue is None or not evidence.queue.answered:
-        since = memory.absent_since  # no answer is no sighting
     new = replace(
         memory,
         last_state=known or memory.last_state,
-        absent_since=since,
-        absent_last=evidence.now if absent else memory.absent_last,
+        absent_since=_since(evidence.queue, _is_there, memory.absent_since, evidence.now),
+        unlisted_since=_since(evidence.accounting, _has_ended, memory.unlisted_since, evidence.now),
     )
     watch.memories[evidence.record.submission_token] = new
-    _store(evidence.record, memory, new, forget=snapshot.terminal)
+    _store(evidence, memory, new, forget=snapshot.terminal)
     if snapshot.terminal and evidence.queue is not None and snapshot.state is not JobState.LOST:
         ending = _ending_of(snapshot)
         watch.endings[ending.token] = ending
@@ -202,18 +196,38 @@ def _ending_of(snapshot: JobSnapshot) -> Ending:
     )
 
 
-def _store(record: JobRecord, before: Memory, now: Memory, *, forget: bool) -> None:
+def _since(word: Word | None, is_found: Callable[[JobRow], bool], before: float | None, now: float) -> float | None:
+    """When good answers began to lack what is looked for; a silent source interrupts nothing."""
+    if word is None or not word.answered:
+        return before
+    if word.row and is_found(word.row):
+        return None
+    return before if before is not None else now
+
+
+def _is_there(_row: JobRow) -> bool:
+    return True
+
+
+def _has_ended(row: JobRow) -> bool:
+    return row.state.is_terminal
+
+
+def _store(evidence: Evidence, before: Memory, memory: Memory, *, forget: bool) -> None:
+    record = evidence.record
     path = _submission(record).vanished
-    if now.absent_since is None or forget:
+    if memory.absent_since is None or forget:
         if before.absent_since is not None:
             with suppress(RecordError):  # read again by the next command, which takes it away
                 remove_file(path)
-    elif before.absent_since is None:
+        return
+    if (memory.absent_since, memory.unlisted_since) != (before.absent_since, before.unlisted_since):
         absence = Absence(
             token=record.submission_token,
-            first_at=now.absent_since,
-            last_at=now.absent_last or now.absent_since,
-            last_state=now.last_state,
+            first_at=memory.absent_since,
+            last_at=evidence.now,
+            unlisted_since=memory.unlisted_since,
+            last_state=memory.last_state,
         )
         _write(record, absence, path)
 

@@ -21,6 +21,8 @@ LOST_ABSENCE_S = 60.0
 LOST_AFTER_SUBMIT_S = 120.0
 LOST_DESPITE_ACCOUNTING_S = 150.0
 """The accounting may keep a row of a job that the controller forgot in a crash, and never close it."""
+ACCOUNTING_BACKLOG_S = 30.0
+"""After an outage the accounting answers before it has heard all that happened meanwhile."""
 SUBMIT_TOLERANCE_S = 300.0
 
 _LIVE_SERVICES = frozenset({"starting", "running", "ready", "backoff", "waiting"})
@@ -54,7 +56,8 @@ class Memory:
     last_state: JobState | None = None
     absent_since: float | None = None
     """The first good queue answer without the job, when all since had none either."""
-    absent_last: float | None = None
+    unlisted_since: float | None = None
+    """The first good accounting answer without the job's end, when all since had none either."""
     beat_seen_at: float | None = None
     """When the heartbeat was last seen to move, by the watcher's clock."""
 
@@ -63,7 +66,7 @@ class Memory:
         return Memory(
             last_state=self.last_state,
             absent_since=_plus(self.absent_since, seconds),
-            absent_last=_plus(self.absent_last, seconds),
+            unlisted_since=_plus(self.unlisted_since, seconds),
             beat_seen_at=_plus(self.beat_seen_at, seconds),
         )
 
@@ -191,6 +194,17 @@ class Evidence:
         if self.queue is None or not self.queue.answered or self.queue.row:
             return None
         return self.now - self.memory.absent_since if self.memory.absent_since is not None else 0.0
+
+    @property
+    def unlisted_s(self) -> float | None:
+        """How long good accounting answers lack the job's end; for ever when there is no accounting at all."""
+        if self.accounting is None:
+            return None
+        if self.accounting.disabled:
+            return float("inf")
+        if not self.accounting.answered:
+            return None
+        return self.now - self.memory.unlisted_since if self.memory.unlisted_since is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,13 +417,14 @@ def _vanished(evidence: Evidence) -> _Verdict:
 
 
 def _is_lost(evidence: Evidence, row: JobRow | None) -> bool:
-    absent_s, accounting = evidence.absent_s, evidence.accounting
-    if absent_s is None or accounting is None or not (accounting.answered or accounting.disabled):
+    absent_s, unlisted_s = evidence.absent_s, evidence.unlisted_s
+    if absent_s is None or evidence.now - evidence.record.submitted_at < LOST_AFTER_SUBMIT_S:
+        return False
+    if unlisted_s is None or unlisted_s < ACCOUNTING_BACKLOG_S:
         return False
     last = _last_known(evidence)
     needed = REQUEUE_GRACE_S if last and last.may_be_requeued else LOST_ABSENCE_S
-    needed = max(needed, LOST_DESPITE_ACCOUNTING_S) if row else needed
-    return absent_s >= needed and evidence.now - evidence.record.submitted_at >= LOST_AFTER_SUBMIT_S
+    return absent_s >= (max(needed, LOST_DESPITE_ACCOUNTING_S) if row else needed)
 
 
 def _why_unknown(evidence: Evidence) -> str:
