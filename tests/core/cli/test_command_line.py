@@ -58,6 +58,16 @@ def test_with_json_the_mistakes_are_one_object_on_stdout(wrong: str, capsys: pyt
     }
 
 
+@pytest.mark.parametrize("words", [["vaildate"], ["status", "--job-id"], ["logs", "--lines", "many"]])
+def test_with_json_a_mistake_on_the_command_line_is_an_object_too(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program need not read two languages."""
+    assert run([words[0], "--format=json", *words[1:]]) == 2
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["error"]["exit_code"], err) == (2, "")
+
+
 @pytest.mark.parametrize("command", ["validate", "config", "plan", "inspect", "render", "jobs", "up --dry-run"])
 def test_the_json_answer_is_one_object_with_a_schema_version(
     command: str, right: str, capsys: pytest.CaptureFixture[str]
@@ -156,11 +166,13 @@ def test_a_rendered_file_is_private(right: str, tmp_path: Path) -> None:
     assert (tmp_path / "job.sbatch").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("command", ["render -f compose.yaml", "schema"])
 def test_a_folder_that_is_not_there_is_an_error_of_the_environment(
-    right: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, right: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit 3."""
-    assert run(["render", "-f", right, "-o", str(tmp_path / "no" / "job.sbatch"), "--quiet"]) == 3
+    words = command.replace("compose.yaml", right).split()
+    assert run([*words, "-o", str(tmp_path / "no" / "file"), "--quiet"]) == 3
     assert "cannot be written" in capsys.readouterr().err
 
 

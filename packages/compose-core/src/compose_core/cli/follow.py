@@ -9,6 +9,7 @@ import click
 from compose_core.cli.log_lines import echo_log_line
 from compose_core.cli.status import exit_status, print_status
 from compose_core.cli.tools import Tools
+from compose_core.cli.up import command_for
 from compose_core.errors import ExitCode, HpccError
 from compose_core.job_state import JobState
 from compose_core.operations import engine_of
@@ -113,7 +114,7 @@ def _because(snapshot: JobSnapshot) -> str:
 
 def _left(tools: Tools, record: JobRecord) -> int:
     """Ctrl-C: the person leaves, the job goes on."""
-    tools.output.talk(f"\njob {record.job_id} goes on; to end it: hpcc cancel --job-id {record.job_id}")
+    tools.output.talk(f"\njob {record.job_id} goes on; to end it: {command_for(record, 'cancel')}")
     return int(ExitCode.INTERRUPTED)
 
 
@@ -142,7 +143,7 @@ def _report_end(tools: Tools, submission: Submission, snapshot: JobSnapshot) -> 
     if snapshot.failed:
         _show_failed_logs(tools, snapshot)
     if record.artifact_export_dir:
-        output.talk(f"artifacts: hpcc artifacts --job-id {record.job_id}")
+        output.talk(f"artifacts: {command_for(record, 'artifacts')}")
     return code
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from compose_core.cli.report_error import report_error
-from compose_core.errors import ExitCode, HpccError
+from compose_core.errors import ExitCode, HpccError, UsageError
 from compose_core.version import __version__
 
 COMMANDS = {
@@ -102,6 +102,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        if wants_json(argv):
+            return report_error(UsageError(error.format_message()), as_json=True)
         error.show()
         return int(ExitCode.USAGE)
     except HpccError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from compose_core.cli import options
+from compose_core.cli.output import write_private
 from compose_core.cli.tools import Tools
 
 
@@ -22,5 +23,5 @@ def schema(tools: Tools, output: Path | None) -> None:
     if output is None:
         tools.output.data(text, newline=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        write_private(output, text)
         tools.output.talk(f"wrote {output}")

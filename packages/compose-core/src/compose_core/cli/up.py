@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from compose_core.errors import UsageError
 
 if TYPE_CHECKING:
     from compose_core.plan import Plan
+    from compose_core.records.job_record import JobRecord
     from compose_core.submission.submit import Submission
 
 
@@ -86,13 +88,22 @@ def submission_report(plan: Plan, submission: Submission) -> dict[str, Any]:
         "batch_log": record.batch_log,
         "cache_dir": record.cache_dir,
         "service_logs": record.service_logs,
-        "next_commands": next_commands(record.job_id),
+        "next_commands": next_commands(record),
     }
 
 
-def next_commands(job_id: str) -> list[str]:
+def next_commands(record: JobRecord) -> list[str]:
     """What a person may want to type next."""
-    return [f"hpcc {command} --job-id {job_id}" for command in ("status", "logs --follow", "cancel")]
+    return [command_for(record, command) for command in ("status", "logs --follow", "cancel")]
+
+
+def command_for(record: JobRecord, command: str) -> str:
+    """The command line that means this job, typed in the working folder; `-f` only where the folder is another one."""
+    here, file = Path.cwd(), Path(record.compose_file)
+    if Path(record.submit_dir) == here:
+        return f"hpcc {command} --job-id {record.job_id}"
+    shown = file.relative_to(here) if file.is_relative_to(here) else file
+    return f"hpcc {command} -f {shlex.quote(str(shown))} --job-id {record.job_id}"
 
 
 def _submit(tools: Tools, plan: Plan, script: str, *, run_key: str | None) -> Submission:
@@ -116,7 +127,7 @@ def _report_submission(tools: Tools, plan: Plan, submission: Submission) -> None
         tools.output.json(submission_report(plan, submission))
         return
     _tell_submission(tools, submission)
-    for command in next_commands(submission.job_id):
+    for command in next_commands(submission.record):
         tools.output.talk(f"  {command}")
     tools.output.data(submission.job_id)
 
