@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from compose_core.job_state import JobId, JobState
     from compose_core.operations import (
         cancel,
+        cancel_submission,
+        current_job,
         export_artifacts,
         find_job,
         observe,
@@ -57,6 +59,8 @@ _HOMES = {
     "Submission": "submission.submit",
     "JobSnapshot": "tracking.snapshot",
     "cancel": "operations",
+    "cancel_submission": "operations",
+    "current_job": "operations",
     "export_artifacts": "operations",
     "find_job": "operations",
     "observe": "operations",
@@ -84,6 +88,8 @@ __all__ = [
     "__version__",
     "build_plan",
     "cancel",
+    "cancel_submission",
+    "current_job",
     "export_artifacts",
     "find_job",
     "load_spec",

@@ -57,6 +57,29 @@ def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener = k
     return tuple(resolution for resolution in looked if resolution.status != "settled")
 
 
+def current_job(
+    site: Site, project_dir: Path, job_id: str | None = None, *, on_event: Listener = keep_quiet
+) -> tuple[JobRecord, tuple[Resolution, ...]]:
+    """The job that is asked for, else the newest one, and the submissions that are still open after a look at them.
+
+    Raises: NoSuchJob, UsageError: there is none.  SubmissionUnresolved: the newest submission is not settled yet.
+    """
+    from compose_core.submission import current_job as _current
+
+    record, looked = _current.current_job(submit_context(site, project_dir, on_event=on_event), job_id)
+    return record, tuple(resolution for resolution in looked if resolution.status != "settled")
+
+
+def cancel_submission(site: Site, project_dir: Path, token: str, *, on_event: Listener = keep_quiet) -> Resolution:
+    """Ask that a submission which the scheduler has not confirmed never runs; what is known of it after that.
+
+    Raises: NoSuchJob: the folder has no such submission.
+    """
+    from compose_core.submission.cancel_pending import cancel_pending
+
+    return cancel_pending(submit_context(site, project_dir, on_event=on_event), token)
+
+
 def find_job(project_dir: Path, job_id: str | None = None) -> JobRecord:
     """The record of this job, else of the newest one from the folder.
 

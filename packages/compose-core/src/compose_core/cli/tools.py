@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from compose_core.cli.output import Format, Output
-from compose_core.errors import NoSuchJob, SubmissionUnresolved
 
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
@@ -76,8 +75,7 @@ class Tools:
         from compose_core.operations import resolve_submissions
 
         still_open = resolve_submissions(self.site, project_dir, on_event=self.tell_event)
-        for resolution in still_open:
-            self.output.talk(f"submission {resolution.token} ({resolution.name}): {resolution.message}")
+        self._tell_open(still_open)
         return still_open
 
     def find_job(self, file: Path, job_id: str | None) -> JobRecord:
@@ -85,19 +83,15 @@ class Tools:
 
         Raises: NoSuchJob, UsageError: there is none.  SubmissionUnresolved: there may be one, nobody can tell now.
         """
-        from compose_core.operations import find_job
+        from compose_core.operations import current_job
 
-        project_dir = self.project_dir(file)
-        still_open = self.settle(project_dir)
-        try:
-            return find_job(project_dir, job_id)
-        except NoSuchJob as error:
-            if not any(resolution.status in ("unanswered", "doubtful") for resolution in still_open):
-                raise
-            raise SubmissionUnresolved(
-                f"{error.message} as far as is known, but {still_open[0].message}",
-                remedy="Run the command again when the scheduler answers; nothing is submitted twice.",
-            ) from error
+        record, still_open = current_job(self.site, self.project_dir(file), job_id, on_event=self.tell_event)
+        self._tell_open(still_open)
+        return record
+
+    def _tell_open(self, still_open: tuple[Resolution, ...]) -> None:
+        for resolution in still_open:
+            self.output.talk(f"submission {resolution.token} ({resolution.name}): {resolution.message}")
 
     def tell_event(self, event: SubmissionEvent) -> None:
         """What a person should know while a submission goes on."""
