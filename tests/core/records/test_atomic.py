@@ -152,6 +152,16 @@ def test_what_killed_writers_left_is_removed_when_it_is_old(path: OurPath) -> No
     assert sorted(child.name for child in path.folder.path.iterdir()) == [".tmp-young", "old"]
 
 
+def test_in_a_shared_folder_only_our_own_temporaries_are_removed(path: OurPath) -> None:
+    """A user may name a file alike."""
+    make_folder(path.folder)
+    for name in (".tmp-lock-1-ab", ".tmp-mine", ".tmp-lockpick"):
+        (path.folder.path / name).write_text("")
+        os.utime(path.folder.path / name, (1000, 1000))
+    remove_old_temporaries(path.folder, before_epoch_s=2000, of="lock")
+    assert sorted(child.name for child in path.folder.path.iterdir()) == [".tmp-lockpick", ".tmp-mine"]
+
+
 @contextmanager
 def full_disk(limit: int) -> Iterator[None]:
     """No file may grow beyond the limit: the nearest to a full disk without one."""

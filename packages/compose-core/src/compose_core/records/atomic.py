@@ -195,15 +195,17 @@ def names_in(folder: OurPath) -> tuple[Name, ...]:
     return tuple(sorted(found, key=lambda name: name.name))
 
 
-def remove_old_temporaries(folder: OurPath, *, before_epoch_s: float) -> None:
+def remove_old_temporaries(folder: OurPath, *, before_epoch_s: float, of: str = "") -> None:
     """What killed writers left behind in the folder is gone, as far as it is older than that.
+
+    In a folder that is not ours alone, `of` names the one file whose writers are meant.
 
     Raises: RecordError: the folder cannot be read.
     """
     try:
         with opened_folder(folder) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
-                temporary = entry.name.startswith(TEMPORARY_PREFIX)
+                temporary = entry.name.startswith(f"{TEMPORARY_PREFIX}{of}-" if of else TEMPORARY_PREFIX)
                 if temporary and entry.stat(follow_symlinks=False).st_mtime < before_epoch_s:
                     os.unlink(entry.name, dir_fd=descriptor)
     except FileNotFoundError:

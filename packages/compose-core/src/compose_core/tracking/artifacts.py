@@ -13,7 +13,7 @@ from typing import Any
 
 from compose_core.clock import Clock
 from compose_core.errors import HpccError, RecordError, UsageError
-from compose_core.records.atomic import make_folder, names_in, read_file, replace_file
+from compose_core.records.atomic import make_folder, names_in, read_file, remove_old_temporaries, replace_file
 from compose_core.records.job_record import JobRecord
 from compose_core.records.json_text import json_bytes, json_object
 from compose_core.records.manifest import Manifest, ManifestBundle
@@ -124,7 +124,7 @@ def export_artifacts(
     target = ExportPaths(export_dir.absolute() if export_dir else export_folder(record))
     make_folder(target.folder)
     with export_lock(target.lock, clock, host=socket.gethostname()):
-        _remove_leftovers(target.folder)
+        _remove_leftovers(target, clock.now())
         export = _Export(record, manifest, paths, target, clock.now())
         exported = export.run(selected, tarball=tarball)
     return ExportReport(
@@ -192,11 +192,12 @@ def _selected(manifest: Manifest, wanted: Sequence[str]) -> dict[str, ManifestBu
     return {name: known[name] for name in dict.fromkeys(wanted or sorted(known))}
 
 
-def _remove_leftovers(folder: OurPath) -> None:
+def _remove_leftovers(target: ExportPaths, now: float) -> None:
     """What an export that was killed left behind; nobody else works here, the lock is held."""
-    for name in names_in(folder):
+    for name in names_in(target.folder):
         if name.kind == "folder" and name.name.startswith(_WORK_PREFIX):
-            shutil.rmtree(folder.path / name.name, ignore_errors=True)
+            shutil.rmtree(target.folder.path / name.name, ignore_errors=True)
+    remove_old_temporaries(target.folder, before_epoch_s=now - 60, of=target.lock.name)
 
 
 @dataclass(slots=True)

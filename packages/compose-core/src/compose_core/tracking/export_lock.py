@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from compose_core.clock import Clock
 from compose_core.cluster.process_identity import Life, ProcessIdentity
 from compose_core.errors import HpccError
-from compose_core.records.atomic import create_file, read_file, remove_file, rename_new
+from compose_core.records.atomic import TEMPORARY_PREFIX, create_file, read_file, remove_file, rename_new
 from compose_core.records.json_text import json_bytes, json_object
 from compose_core.records.our_path import OurPath
 
@@ -58,7 +58,7 @@ def _is_dead(holder: bytes, host: str) -> bool:
 
 def _set_aside(lock: OurPath, holder: bytes) -> None:
     """Take the dead holder's lock away; should another one have done so and hold it now, that one gets it back."""
-    aside = lock.folder / f".hpc-compose-export.dead.{os.urandom(6).hex()}"
+    aside = lock.folder / f"{TEMPORARY_PREFIX}{lock.name}-{os.urandom(6).hex()}"
     if not rename_new(lock, aside):
         return
     if read_file(aside, max_bytes=64 * 1024) != holder:
