@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 
 from tests.jobs.project import Project, processes_with
 
@@ -139,3 +141,19 @@ def test_a_wrong_file_costs_nothing(project: Project) -> None:
     assert "compose.yaml:4:" in done.stderr
     assert "command" in done.stderr
     assert not (project.folder / ".hpc-compose").exists()
+
+
+def test_a_killed_supervisor_leaves_a_failed_job_and_no_running_service(tmp_path: Path) -> None:
+    """Nobody could write the end down, so it is read off the processes."""
+    project = Project(tmp_path / "project", "local")
+    project.write("runtime: {backend: host}\nservices: {work: {command: sleep 300}}\n")
+    job = project.submit()
+    project.wait(lambda: project.service(job, "work").get("status") == "running", "the service runs")
+    state = project.state(job)
+    os.kill(state["supervisor_pid"], signal.SIGKILL)
+    project.wait(lambda: project.json("status", code=None)["terminal"], "the end is noticed")
+    report = project.json("status", code=1)
+    assert report["state"] == "FAILED"
+    assert [(item["status"], item["alive"]) for item in report["services"]] == [("unknown", False)]
+    marker = f"HPC_COMPOSE_SUBMISSION_TOKEN={state['submission_token']}"
+    project.wait(lambda: not processes_with(marker), "nothing is left running", 20)

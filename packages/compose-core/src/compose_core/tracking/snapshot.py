@@ -507,14 +507,15 @@ def _services(evidence: Evidence, verdict: _Verdict) -> tuple[ServiceSnapshot, .
             ServiceSnapshot(name=name, status=status, log_path=str(paths.log(name)))
             for name in evidence.record.services
         )
-    return tuple(_service(evidence, service) for service in state.services)
+    is_heard = evidence.fresh and not verdict.terminal  # a supervisor that was killed leaves a young heartbeat behind
+    return tuple(_service(evidence, service, is_heard=is_heard) for service in state.services)
 
 
-def _service(evidence: Evidence, service: ServiceState) -> ServiceSnapshot:
+def _service(evidence: Evidence, service: ServiceState, *, is_heard: bool) -> ServiceSnapshot:
     log_path = str(evidence.files.paths.log(service.service_name))
-    if service.status in _LIVE_SERVICES and not evidence.fresh:
+    if service.status in _LIVE_SERVICES and not is_heard:
         return ServiceSnapshot(name=service.service_name, status="unknown", log_path=log_path, state=service)
-    alive = evidence.fresh and service.launcher_pid > 0 and service.status in _LIVE_SERVICES
+    alive = is_heard and service.launcher_pid > 0 and service.status in _LIVE_SERVICES
     return ServiceSnapshot(
         name=service.service_name, status=service.status, alive=alive, log_path=log_path, state=service
     )
