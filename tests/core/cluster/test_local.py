@@ -521,13 +521,33 @@ def test_a_planted_link_is_not_followed(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"token": 3}' + b" " * 400_000])
-def test_a_spoilt_record_is_told_and_breaks_nothing(world: World, garbage: bytes) -> None:
+def test_a_spoilt_record_is_counted_and_does_not_hide_the_other_jobs(world: World, garbage: bytes) -> None:
+    spoilt, other = world.submit("true"), world.submit("true")
+    world.wait_for(spoilt.job_id, JobState.COMPLETED)
+    world.wait_for(other.job_id, JobState.COMPLETED)
+    world.record(spoilt.job_id, "end.json").write_bytes(garbage)
+    for answer in (world.engine.queue(), world.engine.accounting([spoilt.job_id, other.job_id], since_epoch_s=0)):
+        assert isinstance(answer, Rows)
+        assert ([row.job_id for row in answer.rows], answer.malformed) == ([other.job_id], 1)
+    assert isinstance(world.engine.find_token(world.tokens[0], since_epoch_s=0)[0], Unavailable)
+    assert not world.engine.cancel(spoilt.job_id).requested
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"[]", b'{"pid": "x"}', b'{"rc": [], "ended_at": {}, "started_at": true, "monitor_pid": -1}']
+)
+@pytest.mark.parametrize("name", ["job.json", "started.json", "end.json", "cancel_requested.json"])
+def test_records_with_the_wrong_fields_break_nothing(world: World, name: str, garbage: bytes) -> None:
     job = world.submit("true")
     world.wait_for(job.job_id, JobState.COMPLETED)
-    world.record(job.job_id, "end.json").write_bytes(garbage)
+    world.record(job.job_id, name).write_bytes(garbage)
     answer = world.engine.queue()
-    assert isinstance(answer, Unavailable)
-    assert "end.json" in answer.message
+    assert isinstance(answer, Rows)
+    assert len(answer.rows) + answer.malformed == 1
+    if name == "end.json":
+        assert answer.rows == ()  # above all not completed
+    world.engine.find_token(world.tokens[0], since_epoch_s=0)
+    world.engine.cancel(job.job_id)
 
 
 def test_a_missing_script_refuses_the_job(world: World) -> None:

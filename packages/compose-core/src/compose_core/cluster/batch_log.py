@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from compose_core.job_state import JobId
@@ -48,6 +49,27 @@ def batch_log_path(
         parts.extend((pattern[position : match.start()], text))
         position = match.end()
     return folder / "".join((*parts, pattern[position:]))
+
+
+def make_log_folders(options: Mapping[str, str], *, job_name: str, user: str, project_dir: Path) -> str | None:
+    """Make the folders of `--output` and `--error`: without them Slurm fails the job and leaves no trace.
+
+    Gives why that cannot work, None when all is well. A folder that cannot be made here may exist on the nodes.
+
+    Source: seen with Slurm 22.05: FAILED 0:53, JobLaunchFailure.
+    """
+    for key in ("output", "error"):
+        folder = options.get(key, "").rpartition("/")[0]
+        unknown = next((match for match in _FIELD.finditer(folder) if match[2] and match[2] in "AaJj"), None)
+        if unknown is not None:
+            return f"the folder of --{key}={options[key]} depends on {unknown[0]}, and Slurm makes no folders"
+        path = batch_log_path(
+            {**options, "output": folder}, job_id="0", job_name=job_name, user=user, project_dir=project_dir
+        )
+        if folder and path is not None:
+            with suppress(OSError):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return None
 
 
 def _filled(match: re.Match[str], values: Mapping[str, str | None]) -> str | None:

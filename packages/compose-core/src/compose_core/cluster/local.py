@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +88,7 @@ class LocalEngine:
         answer = Accepted(job_id=job.job_id, batch_log=Path(job.batch_log))
         if job.started is not None:
             return answer
+        self._prune_sometimes(job.job_id)
         outcome = self._start(job, request, options)
         match outcome:
             case Finished(rc=0, stdout="started" | "taken"):
@@ -102,10 +103,10 @@ class LocalEngine:
     def queue(self) -> Answer:
         """The jobs of this user that are waiting, running or ended lately."""
         try:
-            rows = [row for job_id in self._table.active() if (row := self._active_row(job_id)) is not None]
+            job_ids = self._table.active()
         except (RecordError, OSError) as error:
             return _unavailable(error)
-        return Rows(rows=tuple(rows), source="local")
+        return self._rows_of(job_ids, self._active_row)
 
     def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
         """What the table holds of these jobs, as far as they were there since then.
@@ -114,12 +115,9 @@ class LocalEngine:
         """
         if not job_ids:
             raise ValueError("the job table is asked for given jobs only")
-        try:
-            rows = [row for job_id in dict.fromkeys(job_ids) if (row := self._row_of(job_id)) is not None]
-        except (RecordError, OSError) as error:
-            return _unavailable(error)
-        kept = (row for row in rows if row.ended_at is None or row.ended_at >= since_epoch_s)
-        return Rows(rows=tuple(kept), source="local")
+        found = self._rows_of(dict.fromkeys(job_ids), self._row_of)
+        kept = (row for row in found.rows if row.ended_at is None or row.ended_at >= since_epoch_s)
+        return replace(found, rows=tuple(kept))
 
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         """The token's job, as far as it ever started; the same answer from both sources, since there is one table."""
@@ -169,9 +167,15 @@ class LocalEngine:
         if known is None:
             job = self._new_job(request, options)
             known = self._table.enter(job)
-            if int(known) % _PRUNE_EVERY == 0:
-                self._table.prune(KEPT_JOBS)
         return self._table.read(known)
+
+    def _prune_sometimes(self, job_id: JobId) -> None:
+        if int(job_id) % _PRUNE_EVERY:
+            return
+        try:
+            self._table.prune(KEPT_JOBS)
+        except (RecordError, OSError):
+            return  # housekeeping: it must not keep a job from starting, and is tried again later
 
     def _new_job(self, request: SubmitRequest, options: Mapping[str, str]) -> LocalJob:
         job_dirs = request.runtime_root or request.project_dir / ".hpc-compose"
@@ -249,6 +253,20 @@ class LocalEngine:
             local_monitor.TOKEN_VARIABLE: job.token,
         }
 
+    def _rows_of(self, job_ids: Iterable[JobId], look_up: Callable[[JobId], JobRow | None]) -> Rows:
+        """The rows of these jobs; one that cannot be read is counted and does not hide the others."""
+        rows: list[JobRow] = []
+        unreadable = 0
+        for job_id in job_ids:
+            try:
+                row = look_up(job_id)
+            except (RecordError, OSError):
+                unreadable += 1
+                continue
+            if row is not None:
+                rows.append(row)
+        return Rows(rows=tuple(rows), source="local", malformed=unreadable)
+
     def _active_row(self, job_id: JobId) -> JobRow | None:
         job = self._table.read(job_id)
         row = self._row(job) if job else None
@@ -322,7 +340,7 @@ class LocalEngine:
 
 def _ended_row(job: LocalJob, row: JobRow) -> JobRow:
     ended = job.ended or {}
-    code, number = ended.get("rc"), ended.get("signal")
+    code, number = ended.get("rc"), ended.get("signal")  # at least one is there: the table sees to it
     ended_at = _seconds(ended, "ended_at")
     row = replace(
         row,

@@ -30,7 +30,6 @@ from compose_core.records.atomic import (
     remove_file,
 )
 from compose_core.records.json_text import json_bytes, parse_object
-from compose_core.records.our_path import OurPath
 from compose_core.records.paths import JobPaths, ProjectPaths, StatePaths
 from compose_core.records.token import parse_token
 
@@ -148,15 +147,27 @@ class LocalTable:
         remove_file(self._root / "active" / job_id)
 
     def read(self, job_id: JobId) -> LocalJob | None:
-        """What the table holds of the job; None when it holds nothing."""
+        """What the table holds of the job; None when it holds nothing.
+
+        Raises: RecordError: one of its files cannot be read, or does not hold what it should.
+        """
         if not str(job_id).isdigit():
             return None
         fields = self._object(job_id, "job.json")
         if fields is None:
             return None
+        submitted_at = _seconds(fields.get("submitted_at"))
+        started = self._object(job_id, "started.json")
+        ended = self._object(job_id, "end.json")
+        if not _is_token(fields.get("token")) or submitted_at is None:
+            raise self._spoilt(job_id, "job.json")
+        if started is not None and ProcessIdentity.from_json(started) is None:
+            raise self._spoilt(job_id, "started.json")
+        if ended is not None and not _is_end(ended):
+            raise self._spoilt(job_id, "end.json")
         return LocalJob(
             job_id=job_id,
-            token=str(fields.get("token", "")),
+            token=str(fields["token"]),
             name=str(fields.get("name", "")),
             user=str(fields.get("user", "")),
             host=str(fields.get("host", "")),
@@ -164,10 +175,10 @@ class LocalTable:
             job_dir=Path(str(fields.get("job_dir", "/"))),
             script=str(fields.get("script", "")),
             batch_log=str(fields.get("batch_log", "")),
-            submitted_at=_seconds(fields.get("submitted_at")) or 0.0,
+            submitted_at=submitted_at,
             client=ProcessIdentity.from_json(fields.get("client")),
-            started=self._object(job_id, "started.json"),
-            ended=self._object(job_id, "end.json"),
+            started=started,
+            ended=ended,
             cancel=self._object(job_id, "cancel_requested.json"),
         )
 
@@ -203,6 +214,12 @@ class LocalTable:
     def _ids(self) -> list[str]:
         return [entry.name for entry in names_in(self._root) if entry.kind == "folder" and entry.name.isdigit()]
 
+    def _spoilt(self, job_id: JobId, name: str) -> RecordError:
+        return RecordError(
+            f"{self._root / job_id / name} does not hold what it should",
+            remedy="Move that folder away once you know how the job ended.",
+        )
+
     def _object(self, job_id: JobId, name: str) -> dict[str, Any] | None:
         path = self._root / job_id / name
         data = read_file(path, max_bytes=_MAX_BYTES)
@@ -211,11 +228,11 @@ class LocalTable:
 
 def job_end_cause(job: LocalJob) -> tuple[str, int | None] | None:
     """Cause and exit code of the job's own end marker; None when there is none that carries this job's token."""
-    path: OurPath = JobPaths(job.job_dir).end
     try:
-        data = read_file(path, max_bytes=_MAX_BYTES)
+        data = read_file(JobPaths(job.job_dir).end, max_bytes=_MAX_BYTES)
         fields = json.loads(data) if data else None
     except (RecordError, ValueError, RecursionError):
+        # Not absolute, not ours, not JSON: then it says nothing.
         return None
     if not isinstance(fields, dict) or fields.get("submission_token") != job.token:
         return None
@@ -228,9 +245,22 @@ def _is_taken(job_id: JobId, project_dir: Path, job_dirs: Path) -> bool:
     return file_exists(JobPaths(job_dirs / job_id).folder) or file_exists(project.job_record(job_id))
 
 
+def _is_token(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse_token(value))
+    except ValueError:
+        return False
+
+
+def _is_end(fields: Mapping[str, Any]) -> bool:
+    """An end without a status is none: it must never read as success."""
+    has_status = any(type(fields.get(name)) is int for name in ("rc", "signal"))
+    return has_status and _seconds(fields.get("ended_at")) is not None
+
+
 def _number(name: str) -> int:
     return int(name) if name.isdigit() else 0
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from compose_core.cluster.batch_log import batch_log_path
+from compose_core.cluster.batch_log import batch_log_path, make_log_folders
 from compose_core.cluster.engine import (
     Accepted,
     Ambiguous,
@@ -76,6 +76,9 @@ class Slurm:
 
     def submit(self, request: SubmitRequest) -> SubmitAnswer:
         """Run sbatch once in the project folder, with the cleaned environment that the job will inherit."""
+        fault = self._prepare_log(request)
+        if fault is not None:
+            return Refused(kind="permanent", message=fault, remedy="Put %j into the file's name: logs/%x-%j.out.")
         argv = sbatch_argv(self._tools.sbatch, request.token, request.script, request.extra_args)
         outcome = self._run(
             argv, "sbatch", timeout_s=self._sbatch_timeout_s, env=self._job_environment, cwd=request.project_dir
@@ -159,6 +162,11 @@ class Slurm:
         """The site's partitions and their nodes."""
         good = _good(self._ask("sinfo", sinfo_argv(self._tools.sinfo)), "scontrol")
         return good if isinstance(good, Unavailable) else parse_sinfo(good.stdout)
+
+    def _prepare_log(self, request: SubmitRequest) -> str | None:
+        options = job_options(_text_of(request.script), request.extra_args)
+        name = options.get("job-name") or request.job_name
+        return make_log_folders(options, job_name=name, user=self._user, project_dir=request.project_dir)
 
     def _with_batch_log(self, answer: Accepted, request: SubmitRequest) -> Accepted:
         options = job_options(_text_of(request.script), request.extra_args)
