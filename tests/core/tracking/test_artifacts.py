@@ -250,6 +250,7 @@ def test_an_incomplete_collection_is_reported(world: World) -> None:
         {"a": b"A"},
         complete=False,
         missing=[{"path": "big", "reason": "the time for collecting was over"}],
+        bundles={"default": ["a"]},
         warnings=["*.pt matched nothing"],
     )
     report = export(world)
@@ -319,3 +320,14 @@ def test_no_other_variable_is_filled_in(world: World) -> None:
     record = world.record.model_copy(update={"artifact_export_dir": "/scratch/$USER"})
     with pytest.raises(UsageError, match="cannot be used"):
         export_folder(record)
+
+
+def test_a_pattern_that_matched_nothing_is_told_once_and_is_no_gap(world: World) -> None:
+    """The manifest says it for the job and for the bundle."""
+    collected(world, {"a": b"A"}, warnings=["*.pt matched nothing"])
+    manifest = json.loads(world.paths.manifest.path.read_text())
+    manifest["bundles"]["default"]["warnings"] = ["*.pt matched nothing"]
+    world.write(world.paths.manifest.path, manifest)
+    report = export(world)
+    assert report.warnings == ("default: *.pt matched nothing",)
+    assert report.is_complete

@@ -39,6 +39,8 @@ class ExportedBundle:
     provenance_path: str
     tarball_path: str | None
     files: tuple[CopiedEntry, ...]
+    skipped: tuple[str, ...] = ()
+    """Collected paths that were not exported; `warnings` says why."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -55,6 +57,7 @@ class ExportedBundle:
             "tarball_path": self.tarball_path,
             "exported_paths": list(self.exported_paths),
             "files": [entry.as_json() for entry in self.files],
+            "skipped": list(self.skipped),
             "warnings": list(self.warnings),
         }
 
@@ -73,7 +76,8 @@ class ExportReport:
     @property
     def is_complete(self) -> bool:
         """The job collected everything, and all of it was exported."""
-        return self.manifest.complete and not self.manifest.missing and not self.warnings
+        everything = not any(bundle.skipped for bundle in self.bundles)
+        return self.manifest.complete and not self.manifest.missing and everything
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -82,7 +86,9 @@ class ExportReport:
         if not self.manifest.complete and not missing:
             missing = ["the job ran out of time before it had collected everything"]
         own = [f"{bundle.name}: {warning}" for bundle in self.bundles for warning in bundle.warnings]
-        return (*self.manifest.warnings, *missing, *own)
+        of_bundles = {warning for bundle in self.manifest.bundles.values() for warning in bundle.warnings}
+        general = [warning for warning in self.manifest.warnings if warning not in of_bundles]
+        return (*general, *missing, *own)
 
     def as_json(self) -> dict[str, Any]:
         """The fields of a report."""
@@ -200,6 +206,13 @@ def _remove_leftovers(target: ExportPaths, now: float) -> None:
     remove_old_temporaries(target.folder, before_epoch_s=now - 60, of=target.lock.name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    entries: tuple[CopiedEntry, ...]
+    skipped: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class _Export:
     """One export: everything is staged beside its place first, then moved there file by file; a failure moves it back."""
@@ -221,7 +234,7 @@ class _Export:
             staged = {name: self._stage(name, bundle, tarball=tarball) for name, bundle in selected.items()}
             try:
                 return tuple(
-                    self._place(name, selected, bundle, *staged[name], tarball=tarball)
+                    self._place(name, selected, bundle, staged[name], tarball=tarball)
                     for name, bundle in selected.items()
                 )
             except BaseException:
@@ -230,11 +243,11 @@ class _Export:
         finally:
             shutil.rmtree(self.work.path, ignore_errors=True)
 
-    def _stage(
-        self, name: str, bundle: ManifestBundle, *, tarball: bool
-    ) -> tuple[tuple[CopiedEntry, ...], tuple[str, ...]]:
+    def _stage(self, name: str, bundle: ManifestBundle, *, tarball: bool) -> _Staged:
         """The bundle's files copied below the work folder, and what could not be."""
-        entries, warnings = [], list(bundle.warnings)
+        entries: list[CopiedEntry] = []
+        skipped: list[str] = []
+        warnings = list(bundle.warnings)
         staging = self.work / name
         make_folder(staging)
         for path in dict.fromkeys(bundle.copied_relative_paths):
@@ -243,10 +256,11 @@ class _Export:
                     self._refuse_reserved(path)
                 entries.append(copy_entry(self.paths.payload, path, staging))
             except NotCopied as error:
+                skipped.append(path)
                 warnings.append(f"{path!r} is not exported: {error}")
         if tarball:
             write_tarball(self.work / f"{name}.tar.gz", staging, entries)
-        return tuple(entries), tuple(warnings)
+        return _Staged(tuple(entries), tuple(skipped), tuple(warnings))
 
     def _refuse_reserved(self, path: str) -> None:
         """Names in the export root that are ours.
@@ -265,14 +279,14 @@ class _Export:
         name: str,
         selected: dict[str, ManifestBundle],
         bundle: ManifestBundle,
-        entries: tuple[CopiedEntry, ...],
-        warnings: tuple[str, ...],
+        staged: _Staged,
         *,
         tarball: bool,
     ) -> ExportedBundle:
         root, staging = self.target.bundle(name), self.work / name
         make_folder(root)
         provenance = self.target.provenance(name)
+        entries = staged.entries
         new = {entry.relative_path for entry in entries}
         for path in self._exported_before(provenance):
             if path not in new:
@@ -290,7 +304,8 @@ class _Export:
             provenance_path=str(provenance),
             tarball_path=str(self.target.tarball(name)) if tarball else None,
             files=entries,
-            warnings=warnings,
+            skipped=staged.skipped,
+            warnings=staged.warnings,
         )
         record = self.work / f"{name}.json"
         replace_file(record, json_bytes(self._provenance(exported, bundle, list(selected))))
