@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,9 @@ from compose_core.errors import SubmissionUnresolved
 from compose_core.records.atomic import create_file
 from compose_core.records.claim import Claim
 from compose_core.records.intent import Intent
-from compose_core.submission.resolve import new_handover
-from compose_core.submission.submit import _write_intent
-from tests.core.submission.world import SCRIPT, World
+from compose_core.submission.resolve import new_handover, resolve_pending
+from compose_core.submission.submit import _write_intent, submit_plan
+from tests.core.submission.world import SCRIPT, DiskScheduler, World
 
 
 def left_behind(world: World, *, handed_over: bool, run_key: str | None = None) -> Intent:
@@ -204,3 +205,28 @@ def test_an_older_job_does_not_become_the_latest(world: World) -> None:
     assert newer.record.job_id == "2"
     latest = json.loads(world.project.latest.path.read_text())
     assert latest["job_id"] == "2"
+
+
+def test_a_submission_to_another_engine_is_asked_for_there(world: World) -> None:
+    """This machine's table knows nothing of a cluster's jobs, and its silence about them is no absence."""
+    intent = left_behind(world, handed_over=True)
+    world.engine.take(intent.token)
+    here = DiskScheduler(world.root / "here", name="local")
+    only_here = replace(world.context(), engine=here)
+    for _ in range(3):
+        (resolution,) = resolve_pending(only_here)
+        assert (resolution.status, resolution.engine) == ("doubtful", "slurm")
+        world.clock.sleep(100)
+    both = replace(only_here, other_engine=lambda name: world.engine if name == "slurm" else None)
+    assert resolve_pending(both)[0].job_id == "1"
+
+
+def test_a_silent_cluster_does_not_keep_jobs_from_this_machine(world: World) -> None:
+    """The earlier submission stays open; the new one goes to another engine."""
+    left_behind(world, handed_over=True)
+    world.engine.is_silent = True
+    here = DiskScheduler(world.root / "here", name="local")
+    context = replace(world.context(), engine=here, other_engine=lambda _name: world.engine)
+    assert submit_plan(context, world.plan(), SCRIPT).record.backend == "local"
+    assert "Unable to contact" in world.told("warning")[0]
+    assert len(world.open_marks()) == 1

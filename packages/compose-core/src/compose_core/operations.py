@@ -143,5 +143,6 @@ def submit_context(site: Site, project_dir: Path, *, on_event: Listener = keep_q
         state=StatePaths(site.state_dir),
         client=Client.this_process(host=site.host, user=site.user),
         on_event=on_event,
+        other_engine=lambda name: site.with_engine(name).engine,
         tool_version=__version__,
     )

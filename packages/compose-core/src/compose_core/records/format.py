@@ -20,7 +20,9 @@ TokenText = Annotated[str, AfterValidator(parse_token)]
 class Format(BaseModel):
     """One JSON file of ours. Fields that a later release added are ignored, a later schema version is refused."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True, defer_build=True
+    )
 
     latest_version: ClassVar[int] = 1
     max_bytes: ClassVar[int] = 1024 * 1024

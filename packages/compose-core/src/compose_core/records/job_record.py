@@ -14,7 +14,7 @@ from compose_core.records.paths import JobPaths, ProjectPaths
 class RequestedWalltime(BaseModel):
     """The time limit that was asked for."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     original: str
     """As Slurm is told: `00:10:00`."""
@@ -24,7 +24,7 @@ class RequestedWalltime(BaseModel):
 class Note(BaseModel):
     """A remark that somebody left on a job."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     text: str
     created_at: float

@@ -12,7 +12,7 @@ from compose_core.records.format import Format, JobIdText, TokenText
 class MissingArtifact(BaseModel):
     """Something that was declared and is not there."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     path: str
     reason: str = ""
@@ -21,7 +21,7 @@ class MissingArtifact(BaseModel):
 class ManifestBundle(BaseModel):
     """One bundle in `manifest.json`."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     declared_source_patterns: tuple[str, ...] = ()
     matched_source_paths: tuple[str, ...] = ()

@@ -16,7 +16,9 @@ RunStatus = Literal["RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"]
 class ServiceState(BaseModel):
     """One service in `state.json`."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True, defer_build=True
+    )
 
     service_name: str
     token: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from compose_core.clock import Clock
-from compose_core.cluster.engine import Engine
+from compose_core.cluster.engine import Engine, EngineName
 from compose_core.cluster.process_identity import Life, ProcessIdentity
 from compose_core.records.handover import Handover
 from compose_core.records.intent import Intent
@@ -76,6 +76,11 @@ def keep_quiet(_event: SubmissionEvent) -> None:
     """The listener of a caller who does not want to know."""
 
 
+def no_other_engine(_name: EngineName) -> Engine | None:
+    """For a client that knows a single engine."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitContext:
     """An engine, a project and a client; every function of this package takes one."""
@@ -87,13 +92,18 @@ class SubmitContext:
     client: Client
     on_event: Callable[[SubmissionEvent], None] = keep_quiet
     patience: Patience = field(default_factory=Patience)
+    other_engine: Callable[[EngineName], Engine | None] = no_other_engine
+    """Earlier submissions of the project may have gone to another engine than new ones do."""
     random_bytes: Callable[[int], bytes] = os.urandom
     tool_version: str = ""
 
-    @property
-    def absence_gap_s(self) -> float:
+    def engine_named(self, name: EngineName) -> Engine | None:
+        """The engine that an earlier submission went to; None when this client has only its own."""
+        return self.engine if self.engine.name == name else self.other_engine(name)
+
+    def absence_gap_s(self, engine: EngineName) -> float:
         """The local engine's table is the truth itself, so one look is enough there."""
-        return 0.0 if self.engine.name == "local" else self.patience.absence_gap_s
+        return 0.0 if engine == "local" else self.patience.absence_gap_s
 
     def tell(self, kind: EventKind, message: str, *, token: str = "", job_id: str | None = None) -> None:
         """Pass an event on."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from compose_core.cluster.engine import Answer, JobRow, Rows, Unavailable
+from compose_core.cluster.engine import Answer, EngineName, JobRow, Rows, Unavailable
 from compose_core.errors import RecordError
 from compose_core.job_state import JobId
 from compose_core.records.absence import Absence
@@ -40,6 +40,7 @@ class Resolution:
     `doubtful`: not found so far, ask again later. `absent`: the scheduler never took it; it may be submitted again with
     this token. `broken`: its files cannot be read."""
     name: str = ""
+    engine: EngineName | None = None
     run_key: str | None = None
     created_at: float | None = None
     outcome: Outcome | None = None
@@ -57,6 +58,7 @@ class Resolution:
             "token": self.token,
             "status": self.outcome.outcome if self.outcome else self.status,
             "name": self.name,
+            "engine": self.engine,
             "run_key": self.run_key,
             "created_at": self.created_at,
             "job_id": self.job_id,
@@ -110,7 +112,7 @@ def look(context: SubmitContext, intent: Intent, *, mine: bool = False) -> Resol
         return adopt(context, intent, claim.job_id, how="claim")
     absence = Absence.read(paths.absence)
     known = absence if absence and absence.first_at >= handover.at else None
-    if known and _is_confirmed(context, known) and not mine:
+    if known and _is_confirmed(context, intent, known) and not mine:
         return _close_absent(context, intent)
     return _search(context, intent, handover, known, mine=mine)
 
@@ -129,15 +131,17 @@ def adopt(
     finish(context, intent, outcome)
     context.tell("adopted", f"job {outcome.job_id} is the one that was submitted", token=intent.token, job_id=job_id)
     if cancel_is_requested(context, intent.token):
-        cancel_now(context, intent.token, str(outcome.job_id))
+        cancel_now(context, intent, str(outcome.job_id))
     return _resolution(intent, "settled", outcome=outcome, message=f"found by its {how}")
 
 
-def cancel_now(context: SubmitContext, token: str, job_id: str) -> None:
+def cancel_now(context: SubmitContext, intent: Intent, job_id: str) -> None:
     """The scheduler is asked to end the job; what it answers is told, its end is for others to observe."""
-    answer = context.engine.cancel(JobId(job_id), token=token)
-    if not answer.requested:
-        context.tell("warning", f"job {job_id} could not be cancelled: {answer.message}", token=token, job_id=job_id)
+    engine = context.engine_named(intent.engine)
+    answer = engine.cancel(JobId(job_id), token=intent.token) if engine else None
+    if answer is None or not answer.requested:
+        why = answer.message if answer else f"it belongs to the {intent.engine} engine"
+        context.tell("warning", f"job {job_id} could not be cancelled: {why}", token=intent.token, job_id=job_id)
 
 
 def latest_handover(context: SubmitContext, token: str) -> Handover | None:
@@ -154,7 +158,11 @@ def _search(
     context: SubmitContext, intent: Intent, handover: Handover, absence: Absence | None, *, mine: bool
 ) -> Resolution:
     """Ask the queue and the accounting for the token."""
-    queue, accounting = context.engine.find_token(intent.token, since_epoch_s=intent.created_at - _SEARCH_BEFORE_S)
+    engine = context.engine_named(intent.engine)
+    if engine is None:
+        why = f"it went to the {intent.engine} engine, and this command uses the {context.engine.name} engine"
+        return _resolution(intent, "doubtful", message=why)
+    queue, accounting = engine.find_token(intent.token, since_epoch_s=intent.created_at - _SEARCH_BEFORE_S)
     rows = _rows_of(queue, intent.token) + _rows_of(accounting, intent.token)
     if rows:
         return _found(context, intent, rows)
@@ -168,7 +176,7 @@ def _search(
         )
     absence = Absence(token=intent.token, first_at=absence.first_at if absence else now, last_at=now)
     absence.replace(context.project.submission(intent.token).absence)
-    if not _is_confirmed(context, absence):
+    if not _is_confirmed(context, intent, absence):
         return _resolution(intent, "doubtful", message="not in the queue so far")
     return _resolution(intent, "absent", message=_ABSENT) if mine else _close_absent(context, intent)
 
@@ -182,7 +190,7 @@ def _found(context: SubmitContext, intent: Intent, rows: Sequence[JobRow]) -> Re
         if job_id == keep or states[job_id].state.is_terminal:
             continue
         context.tell("warning", f"job {job_id} is a twin of job {keep} and gets cancelled", token=intent.token)
-        cancel_now(context, intent.token, job_id)
+        cancel_now(context, intent, job_id)
     how: Literal["queue", "accounting"] = "accounting" if rows[0].source == "sacct" else "queue"
     return adopt(context, intent, keep, how=how if keep in states else "claim")
 
@@ -250,8 +258,8 @@ def _without_intent(context: SubmitContext, token: str) -> Resolution:
     return Resolution(token=token, status="broken", message="its client ended before writing what it wanted")
 
 
-def _is_confirmed(context: SubmitContext, absence: Absence) -> bool:
-    return absence.last_at - absence.first_at >= context.absence_gap_s
+def _is_confirmed(context: SubmitContext, intent: Intent, absence: Absence) -> bool:
+    return absence.last_at - absence.first_at >= context.absence_gap_s(intent.engine)
 
 
 def _rows_of(answer: Answer, token: str) -> tuple[JobRow, ...]:
@@ -279,6 +287,7 @@ def _resolution(intent: Intent, status: Status, *, outcome: Outcome | None = Non
         token=intent.token,
         status=status,
         name=intent.name,
+        engine=intent.engine,
         run_key=intent.run_key,
         created_at=intent.created_at,
         outcome=outcome,

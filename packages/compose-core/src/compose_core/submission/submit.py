@@ -133,12 +133,12 @@ def _settle_earlier(context: SubmitContext) -> None:
     Raises: SubmissionUnresolved: the scheduler does not answer, so it would not take a new one either.
     """
     for resolution in resolve_pending(context):
-        if resolution.status == "unanswered":
+        if resolution.status == "unanswered" and resolution.engine == context.engine.name:
             raise SubmissionUnresolved(
                 f"it is not known yet whether submission {resolution.token} was accepted: {resolution.message}",
                 remedy="Run the command again when the scheduler answers; nothing was submitted now.",
             )
-        if resolution.status in {"doubtful", "broken"}:
+        if resolution.status in {"unanswered", "doubtful", "broken"}:
             context.tell("warning", f"submission {resolution.token}: {resolution.message}", token=resolution.token)
 
 
@@ -279,8 +279,14 @@ def _try_once(context: SubmitContext, intent: Intent, attempt: int) -> Submissio
         extra_args=intent.submit_argv[:-2],
         runtime_root=Path(intent.facts.runtime_root),
     )
+    engine = context.engine_named(intent.engine)
+    if engine is None:
+        raise SubmissionUnresolved(
+            f"submission {intent.token} went to the {intent.engine} engine",
+            remedy=f"Run the command again with --engine {intent.engine}.",
+        )
     try:
-        answer = context.engine.submit(request)
+        answer = engine.submit(request)
     except EnvironmentProblem as error:
         _close_refused(context, intent, error.message)
         raise
@@ -323,7 +329,7 @@ def _accepted(context: SubmitContext, intent: Intent, attempt: int, answer: Acce
     finish(context, intent, outcome, record)
     cancelled = cancel_is_requested(context, intent.token)
     if cancelled:
-        cancel_now(context, intent.token, answer.job_id)
+        cancel_now(context, intent, answer.job_id)
     return Submission(record=record, notice=answer.notice, cancelled=cancelled)
 
 
