@@ -172,7 +172,7 @@ def test_teardown_is_not_the_end_while_the_supervisor_lives() -> None:
 def test_an_end_marker_does_not_outlive_a_requeue() -> None:
     """The job waits again."""
     snapshot = seen(state=state_file(age_s=90), end=end_marker("signal"), queue=queued("PENDING"))
-    assert (snapshot.state, snapshot.terminal) == (JobState.PENDING, False)
+    assert (snapshot.state, snapshot.terminal, snapshot.cause) == (JobState.PENDING, False, None)
 
 
 @pytest.mark.parametrize("state", [state for state in JobState if state.is_active or state.is_waiting])

@@ -258,7 +258,8 @@ def decide(evidence: Evidence) -> JobSnapshot:
     verdict = _verdict(evidence)
     files, record, row = evidence.files, evidence.record, verdict.row
     state, end = files.state, files.end
-    ended = end if verdict.terminal or evidence.fresh or end else None
+    again = verdict.state.is_waiting  # what an earlier attempt ended of says nothing of the next one
+    ended = None if again else end
     return JobSnapshot(
         record=record,
         state=verdict.state,
@@ -267,7 +268,7 @@ def decide(evidence: Evidence) -> JobSnapshot:
         terminal=verdict.terminal,
         exit_code=_exit_code(verdict, state, end),
         signal=(ended.signal if ended else None) or (row.signal if row else None),
-        cause=(ended.cause if ended else None) or (state.cause if state else None),
+        cause=(ended.cause if ended else None) or (state.cause if state and not again else None),
         reason=row.reason if row else "",
         detail=verdict.detail,
         observed_at=evidence.now,
