@@ -9,8 +9,14 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from compose_core.cli.report_schemas import report_schema
 
 EngineName = Literal["local", "slurm"]
 
@@ -72,9 +78,9 @@ class Project:
         return done
 
     def json(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
-        """The JSON report of `hpcc …`."""
+        """The JSON report of `hpcc …`, which has to be what the command's schema promises."""
         report = json.loads(self.hpcc(*arguments, "--format", "json", code=code).stdout)
-        assert report["schema_version"] == 1
+        check_report(arguments[0], report)
         return dict(report)
 
     def up(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
@@ -123,6 +129,18 @@ class Project:
         """What is there to see of the jobs, for a failed assertion."""
         files = [*self.folder.glob("slurm-*.out"), *self.folder.glob(".hpc-compose/*/state.json")]
         return "\n".join(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in files)
+
+
+@cache
+def validator(command: str) -> Draft202012Validator:
+    """Judges the JSON reports of a command by the schema that `hpcc schema --report` prints."""
+    return Draft202012Validator(report_schema(command), format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def check_report(command: str, report: Any) -> None:
+    """Fail with the one thing that is wrong with the report."""
+    error = best_match(validator(command).iter_errors(report))
+    assert error is None, f"{command} at {error.json_path}: {error.message[:500]}"
 
 
 HPCC = [sys.executable, "-m", "compose_core"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.jobs.project import Project
 
 
@@ -190,3 +192,18 @@ def test_hostile_values_reach_the_program_as_they_are(project: Project) -> None:
     log = project.job_dir(report["job_id"]) / "logs" / "odd_x2e_name.log"
     assert log.read_text() == """<a'b><$(touch pwned)><`id`><two\nlines><"><--><*>"""
     assert not (project.folder / "pwned").exists()
+
+
+def test_the_folder_of_the_batch_log_is_made(project: Project) -> None:
+    """Slurm fails a job whose log folder is missing, and says nothing."""
+    project.write("""
+        name: team/job
+        runtime: {backend: host}
+        x-slurm: {output: "logs/%x-%j.out", error: "errors/%j.err"}
+        services:
+          app: {command: echo hello}
+    """)
+    report = project.up()
+    assert report["state"] == "COMPLETED"
+    assert "COMPLETED" in Path(report["batch_log"]).read_text()
+    assert project.log(report["job_id"], "app") == "hello\n"

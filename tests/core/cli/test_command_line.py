@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from compose_core.cli.main import COMMANDS, run
+from compose_core.cli.report_schemas import REPORTS, report_schema
+from tests.jobs.project import check_report
 
 WRONG = "services:\n  web:\n    imagee: redis\n    ports: ['80:80']\n"
 RIGHT = "runtime: {backend: host}\nservices:\n  web: {command: [serve], environment: {API_TOKEN: hidden-value}}\n"
@@ -49,6 +52,7 @@ def test_with_json_the_mistakes_are_one_object_on_stdout(wrong: str, capsys: pyt
     """Programs read the same fields."""
     assert run(["validate", "-f", wrong, "--format", "json"]) == 2
     out, err = capsys.readouterr()
+    check_report("validate", json.loads(out))
     error = json.loads(out)["error"]
     assert err == ""
     assert (error["code"], error["exit_code"]) == ("invalid-spec", 2)
@@ -75,7 +79,7 @@ def test_the_json_answer_is_one_object_with_a_schema_version(
     """And secrets are in none of them but the script itself."""
     assert run([*command.split(), "-f", right, "--engine", "local", "--format", "json", "--quiet"]) == 0
     out, err = capsys.readouterr()
-    assert json.loads(out)["schema_version"] == 1
+    validator(command.split(maxsplit=1)[0]).validate(json.loads(out))
     assert err == ""
     assert ("hidden-value" in out) is (command == "render")
 
@@ -184,3 +188,35 @@ def test_checking_a_file_does_not_load_what_it_does_not_need(right: str) -> None
     )
     loaded = set(done.stderr.split())
     assert not loaded & {"rich", "jinja2", "pydantic", "asyncio", "compose_core.cluster", "compose_core.records"}
+
+
+@pytest.mark.parametrize("command", list(REPORTS))
+def test_the_schema_of_a_report_is_a_schema_and_says_what_times_look_like(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`hpcc schema --report COMMAND`."""
+    assert run(["schema", "--report", command]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    Draft202012Validator.check_schema(schema)
+    times = [
+        (name, value)
+        for definition in schema["$defs"].values()
+        for name, value in definition.get("properties", {}).items()
+        if name.endswith("_at")
+    ]
+    assert all("date-time" in json.dumps(value) for _, value in times)
+
+
+def test_every_command_but_schema_has_a_report_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    """And one that has none is told so."""
+    assert {*REPORTS, "schema"} == set(COMMANDS)
+    assert run(["schema", "--report", "schema"]) == 2
+    assert "validate" in capsys.readouterr().err
+
+
+def test_a_report_with_a_field_that_is_not_promised_does_not_pass() -> None:
+    """So that the test above can fail."""
+    report = {"schema_version": 1, "script": "", "script_path": None}
+    judge = Draft202012Validator(report_schema("render"))
+    assert judge.is_valid(report)
+    assert not judge.is_valid({**report, "more": 1})

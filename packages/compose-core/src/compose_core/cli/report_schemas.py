@@ -1,0 +1,462 @@
+"""What `--format json` promises: one model per report, and the JSON Schema that is made of it.
+
+Times are epoch seconds inside and ISO 8601 text in a report, so the schema says text for every `…_at`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from compose_core.records.job_record import JobRecord
+from compose_core.records.manifest import Manifest
+from compose_core.records.state import ServiceState
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Report(_Part):
+    """One JSON object on stdout."""
+
+    schema_version: Literal[1]
+
+
+class ProblemReport(_Part):
+    """A finding about a compose file or the environment."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    message: str
+    remedy: str
+    file: str | None
+    line: int | None
+    column: int | None
+    key_path: str
+
+
+class ErrorBody(_Part):
+    """Why a command failed."""
+
+    code: str
+    exit_code: int
+    message: str
+    details: str
+    problems: list[ProblemReport]
+
+
+class ErrorReport(Report):
+    """What every command prints instead of its report when it fails."""
+
+    error: ErrorBody
+
+
+class ValidateReport(Report):
+    """`validate`."""
+
+    valid: Literal[True]
+    compose_file: str
+    spec_sha256: str
+    services: list[str]
+    problems: list[ProblemReport]
+
+
+class ConfigReport(Report):
+    """`config`."""
+
+    compose_file: str
+    spec_sha256: str
+    config: dict[str, Any]
+    """A compose file in canonical shape; `hpcc schema` describes it."""
+    variables: dict[str, Literal["sweep", "sweep-example", "environment", ".env", "default"]]
+
+
+class AllocationReport(_Part):
+    """What the job asks for."""
+
+    nodes: int
+    ntasks: int | None
+    ntasks_per_node: int | None
+    cpus_per_task: int | None
+    memory_mib: int | None
+    gpus: str | None
+    time_limit_s: int | None
+
+
+class PlannedImageReport(_Part):
+    """Where a container comes from."""
+
+    reference: str
+    kind: Literal["remote", "local"]
+    starts_from: str
+
+
+class PolicyReport(_Part):
+    """What a failure does."""
+
+    mode: Literal["fail_job", "ignore", "restart_on_failure"]
+    max_restarts: int
+    backoff_seconds: int
+    window_seconds: int
+    max_restarts_in_window: int
+
+
+class PlannedServiceReport(_Part):
+    """One service of a plan."""
+
+    service: str
+    token: str
+    step_name: str
+    backend: Literal["pyxis", "enroot", "apptainer", "host"]
+    lifecycle: Literal["main", "sidecar"]
+    launch: Literal["srun", "batch"]
+    placement: Literal["primary_node", "distributed"]
+    nodes: int
+    ntasks: int
+    ntasks_per_node: int | None
+    image: PlannedImageReport | None
+    command: list[str]
+    working_dir: str | None
+    srun_options: list[str]
+    environment: dict[str, str]
+    mounts: list[str]
+    depends_on: dict[str, Literal["service_started", "service_healthy", "service_completed_successfully"]]
+    readiness: dict[str, Any] | None
+    failure_policy: PolicyReport
+    ports: list[str]
+
+
+class PlannedArtifactsReport(_Part):
+    """What teardown keeps."""
+
+    collect: Literal["always", "on_success", "on_failure"]
+    export_dir: str
+    bundles: dict[str, list[str]]
+
+
+class PathsReport(_Part):
+    """Where things will lie."""
+
+    cache_dir: str
+    runtime_root: str
+    batch_log: str
+
+
+class DecisionReport(_Part):
+    """One default and its reason."""
+
+    key: str
+    value: str
+    reason: str
+
+
+class PlanReport(Report):
+    """`plan` and `inspect`."""
+
+    valid: Literal[True]
+    engine: Literal["slurm", "local"]
+    name: str
+    compose_file: str
+    project_dir: str
+    spec_sha256: str
+    backend: Literal["pyxis", "enroot", "apptainer", "host"]
+    service_order: list[str]
+    allocation: AllocationReport
+    directives: list[str]
+    setup: list[str]
+    modules: list[str]
+    services: list[PlannedServiceReport]
+    artifacts: PlannedArtifactsReport | None
+    paths: PathsReport
+    decisions: list[DecisionReport]
+    warnings: list[ProblemReport]
+
+
+class RenderReport(Report):
+    """`render`."""
+
+    script: str
+    script_path: str | None
+
+
+class DryRunReport(Report):
+    """`up` and `submit` with --dry-run."""
+
+    submitted: Literal[False]
+    dry_run: Literal[True]
+    attached: Literal[False]
+    job_id: None
+    engine: Literal["slurm", "local"]
+    backend: Literal["pyxis", "enroot", "apptainer", "host"]
+    name: str
+    compose_file: str
+    script_path: str | None
+
+
+class SubmissionReport(Report):
+    """`submit`, and `up --detach`."""
+
+    submitted: Literal[True]
+    dry_run: Literal[False]
+    attached: bool
+    """The run key stood for this job already."""
+    job_id: str
+    cluster: str | None
+    submission_token: str
+    engine: Literal["slurm", "local"]
+    backend: Literal["pyxis", "enroot", "apptainer", "host"]
+    name: str
+    compose_file: str
+    script_path: str
+    job_dir: str
+    batch_log: str
+    cache_dir: str
+    service_logs: dict[str, str]
+    next_commands: list[str]
+
+
+class ServiceReport(ServiceState):
+    """One service of a job; what its supervisor has not written is absent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: str  # type: ignore[assignment]  # a word of state.json, or `unknown`
+    alive: bool
+
+
+class JobFields(_Part):
+    """How a job is."""
+
+    job_id: str
+    name: str
+    submission_token: str
+    backend: Literal["slurm", "local"]
+    """The engine."""
+    state: str
+    """A state of Slurm, or SUBMITTING, UNKNOWN, UNREACHABLE, LOST."""
+    last_known_state: str | None
+    source: Literal["state", "squeue", "sacct", "scontrol", "local", "record"]
+    terminal: bool
+    failed: bool
+    exit_code: int | None
+    signal: int | None
+    cause: str | None
+    reason: str
+    detail: str
+    observed_at: float
+    stale: bool
+    submitted_at: float
+    started_at: float | None
+    ended_at: float | None
+    heartbeat_at: float | None
+    attempt: int | None
+    time_limit_s: int | None
+    nodelist: str
+    services: list[ServiceReport]
+    warnings: list[str]
+
+
+class JobReport(JobFields, Report):
+    """One job inside another report."""
+
+
+class RecordReport(JobRecord):
+    """What was written down at submission."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StatusReport(JobReport):
+    """`status`."""
+
+    record: RecordReport
+    log_dir: str
+
+
+class UpReport(JobReport):
+    """`up`, when the job has ended."""
+
+    submitted: Literal[True]
+    attached: bool
+    dry_run: Literal[False]
+    engine: Literal["slurm", "local"]
+    compose_file: str
+    script_path: str
+    job_dir: str
+    batch_log: str
+    service_logs: dict[str, str]
+
+
+class PsReport(Report):
+    """`ps`."""
+
+    job_id: str
+    name: str
+    state: str
+    source: str
+    terminal: bool
+    failed: bool
+    exit_code: int | None
+    observed_at: float
+    services: list[ServiceReport]
+
+
+class ResolutionReport(Report):
+    """A submission that is not settled."""
+
+    token: str
+    status: str
+    name: str
+    engine: Literal["slurm", "local"] | None
+    run_key: str | None
+    created_at: float | None
+    job_id: str | None
+    message: str
+
+
+class JobsReport(Report):
+    """`jobs`."""
+
+    project_dir: str
+    jobs: list[JobReport]
+    open_submissions: list[ResolutionReport]
+    warnings: list[str]
+
+
+class LogLineReport(_Part):
+    """One line."""
+
+    service: str
+    text: str
+    cut: bool
+    """The line goes on."""
+
+
+class LogsReport(Report):
+    """`logs`."""
+
+    job_id: str
+    lines: list[LogLineReport]
+
+
+class CancelReport(Report):
+    """`cancel`."""
+
+    job_id: str
+    requested: bool
+    confirmed: bool
+    state: str
+    message: str
+    job: JobReport
+
+
+class CancelSubmissionReport(ResolutionReport):
+    """`cancel --submission`."""
+
+    requested: Literal[True]
+    confirmed: bool
+
+
+class ExportedFileReport(_Part):
+    """One entry of an export."""
+
+    relative_path: str
+    entry_type: str
+    size_bytes: int | None
+    sha256: str | None
+    link_target: str | None
+
+
+class BundleReport(_Part):
+    """One exported bundle."""
+
+    name: str
+    export_dir: str
+    provenance_path: str
+    tarball_path: str | None
+    exported_paths: list[str]
+    files: list[ExportedFileReport]
+    skipped: list[dict[str, Any]]
+    """What was collected and not exported, and why."""
+    warnings: list[str]
+
+
+class ManifestReport(Manifest):
+    """What the job collected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ArtifactsReport(Report):
+    """`artifacts`."""
+
+    record: RecordReport
+    manifest_path: str
+    payload_dir: str
+    export_dir: str
+    manifest: ManifestReport
+    complete: bool
+    selected_bundles: list[str]
+    bundles: list[BundleReport]
+    exported_paths: list[str]
+    tarball_paths: list[str]
+    warnings: list[str]
+
+
+REPORTS: dict[str, tuple[type[Report], ...]] = {
+    "validate": (ValidateReport,),
+    "config": (ConfigReport,),
+    "plan": (PlanReport,),
+    "inspect": (PlanReport,),
+    "render": (RenderReport,),
+    "up": (UpReport, SubmissionReport, DryRunReport),
+    "submit": (SubmissionReport, UpReport, DryRunReport),
+    "status": (StatusReport,),
+    "ps": (PsReport,),
+    "jobs": (JobsReport,),
+    "logs": (LogsReport,),
+    "cancel": (CancelReport, CancelSubmissionReport),
+    "artifacts": (ArtifactsReport,),
+}
+"""What each command may print, besides an ErrorReport."""
+
+
+def report_schema(command: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of everything that `hpcc <command> --format json` prints.
+
+    Raises: KeyError: the command has no JSON report.
+    """
+    from pydantic.json_schema import models_json_schema
+
+    models: tuple[type[BaseModel], ...] = (*REPORTS[command], ErrorReport)
+    references, definitions = models_json_schema([(model, "validation") for model in models])
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"hpcc {command} --format json",
+        "anyOf": [references[model, "validation"] for model in models],
+        "$defs": definitions["$defs"],
+    }
+    return dict(_with_text_times(schema))
+
+
+def _with_text_times(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_text_times(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _with_text_times(item) for key, item in value.items()}
+    properties = found.get("properties")
+    if isinstance(properties, dict):
+        found["properties"] = {
+            name: _as_time(item) if name.endswith("_at") else item for name, item in properties.items()
+        }
+    return found
+
+
+def _as_time(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a number as that of a moment in text; what may be null stays so."""
+    moment = {"type": "string", "format": "date-time"}
+    options = schema.get("anyOf", [schema])
+    return {"anyOf": [moment, {"type": "null"}]} if {"type": "null"} in options else moment
