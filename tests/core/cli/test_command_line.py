@@ -79,7 +79,7 @@ def test_the_json_answer_is_one_object_with_a_schema_version(
     """And secrets are in none of them but the script itself."""
     assert run([*command.split(), "-f", right, "--engine", "local", "--format", "json", "--quiet"]) == 0
     out, err = capsys.readouterr()
-    validator(command.split(maxsplit=1)[0]).validate(json.loads(out))
+    check_report(command.split(maxsplit=1)[0], json.loads(out))
     assert err == ""
     assert ("hidden-value" in out) is (command == "render")
 

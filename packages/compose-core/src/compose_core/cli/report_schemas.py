@@ -378,7 +378,7 @@ class BundleReport(_Part):
     tarball_path: str | None
     exported_paths: list[str]
     files: list[ExportedFileReport]
-    skipped: list[dict[str, Any]]
+    skipped: list[str]
     """What was collected and not exported, and why."""
     warnings: list[str]
 
