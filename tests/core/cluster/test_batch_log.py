@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compose_core.cluster.batch_log import batch_log_path
+from compose_core.cluster.batch_log import batch_log_path, make_log_folders
 from compose_core.job_state import JobId
 
 
@@ -44,3 +44,24 @@ def test_an_array_has_a_log_per_task() -> None:
     assert _path(None, array="1-9") is None
     assert _path(None, job_id="41_7") == "/p/slurm-41_7.out"
     assert _path("%A/%3a.out", job_id="41_7") == "/p/41/007.out"
+
+
+def test_the_folders_of_the_logs_are_made(tmp_path: Path) -> None:
+    """Slurm makes none, and fails the job without a trace."""
+    options = {"output": "logs/%x-%j.out", "error": "errors/%u/%j.err", "chdir": "sub"}
+    assert make_log_folders(options, job_name="team/job", user="ada", project_dir=tmp_path) is None
+    assert (tmp_path / "sub/logs/team").is_dir()
+    assert (tmp_path / "sub/errors/ada").is_dir()
+
+
+def test_a_log_folder_named_for_the_job_id_is_refused(tmp_path: Path) -> None:
+    """The id is known too late to make it."""
+    fault = make_log_folders({"output": "logs/%j/out"}, job_name="train", user="ada", project_dir=tmp_path)
+    assert fault is not None
+    assert "%j" in fault
+    assert make_log_folders({"output": r"logs\%j/out"}, job_name="t", user="ada", project_dir=tmp_path) is None
+
+
+def test_a_log_folder_that_cannot_be_made_here_may_exist_on_the_nodes(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("")
+    assert make_log_folders({"output": "logs/%j.out"}, job_name="t", user="ada", project_dir=tmp_path) is None

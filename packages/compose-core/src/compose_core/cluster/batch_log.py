@@ -60,15 +60,21 @@ def make_log_folders(options: Mapping[str, str], *, job_name: str, user: str, pr
     """
     for key in ("output", "error"):
         folder = options.get(key, "").rpartition("/")[0]
-        unknown = next((match for match in _FIELD.finditer(folder) if match[2] and match[2] in "AaJj"), None)
+        fields = () if "\\" in folder else _FIELD.finditer(folder)
+        unknown = next((match for match in fields if match[2] and match[2] in "AaJj"), None)
         if unknown is not None:
             return f"the folder of --{key}={options[key]} depends on {unknown[0]}, and Slurm makes no folders"
-        path = batch_log_path(
-            {**options, "output": folder}, job_id="0", job_name=job_name, user=user, project_dir=project_dir
+        log = batch_log_path(
+            {**options, "output": options.get(key, "")},
+            job_id=JobId("0"),
+            job_name=job_name,  # it may hold a slash
+            user=user,
+            project_dir=project_dir,
+            host="node",
         )
-        if folder and path is not None:
+        if key in options and log is not None:
             with suppress(OSError):
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return None
 
 
