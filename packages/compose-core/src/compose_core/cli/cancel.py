@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from compose_core.cli import options
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from compose_core.records.job_record import JobRecord
+    from compose_core.submission.resolve import Resolution
 
 
 @click.command(
@@ -32,11 +37,20 @@ from compose_core.errors import ExitCode, UsageError
 @options.common
 def cancel(tools: Tools, file: Path, job_id: str | None, wait_s: float, force: bool, token: str | None) -> int:
     """Request, then confirmation."""
-    if token is not None:
-        return _cancel_submission(tools, file, job_id, token)
+    if token is None:
+        return _cancel_job(tools, tools.find_job(file, job_id), wait_s=wait_s, force=force)
+    if job_id is not None:
+        raise UsageError("--submission and --job-id name two different things", remedy="Give one of them.")
+    resolution = _withdraw(tools, file, token)
+    record = _job_of(tools, file, resolution)
+    if record is not None:
+        return _cancel_job(tools, record, wait_s=wait_s, force=force)
+    return _report_submission(tools, resolution)
+
+
+def _cancel_job(tools: Tools, record: JobRecord, *, wait_s: float, force: bool) -> int:
     from compose_core import operations
 
-    record = tools.find_job(file, job_id)
     tools.output.talk(f"cancelling job {record.job_id} ({record.name})")
     result = operations.cancel(tools.site, record, wait_s=wait_s, force=force)
     if tools.output.is_json:
@@ -46,16 +60,33 @@ def cancel(tools: Tools, file: Path, job_id: str | None, wait_s: float, force: b
     return int(ExitCode.OK if result.confirmed else ExitCode.FAILED)
 
 
-def _cancel_submission(tools: Tools, file: Path, job_id: str | None, token: str) -> int:
-    """Whatever becomes of it, it ends before its first service; exit 4 while that cannot be confirmed."""
+def _withdraw(tools: Tools, file: Path, token: str) -> Resolution:
+    """What is known of the submission; whatever becomes of it, it ends before its first service."""
+    from compose_core import operations
+    from compose_core.records.token import parse_token
+
+    try:
+        parse_token(token)
+    except ValueError as error:
+        raise UsageError(f"--submission: {error}", remedy="`hpcc jobs` names the open ones.") from error
+    return operations.cancel_submission(tools.site, tools.project_dir(file), token, on_event=tools.tell_event)
+
+
+def _job_of(tools: Tools, file: Path, resolution: Resolution) -> JobRecord | None:
+    """The job that the submission has become: its services may be running already."""
     from compose_core import operations
 
-    if job_id is not None:
-        raise UsageError("--submission and --job-id name two different things", remedy="Give one of them.")
-    resolution = operations.cancel_submission(tools.site, tools.project_dir(file), token, on_event=tools.tell_event)
+    if resolution.job_id is None:
+        return None
+    record = operations.find_job(tools.project_dir(file), resolution.job_id)
+    return record if record.submission_token == resolution.token else None
+
+
+def _report_submission(tools: Tools, resolution: Resolution) -> int:
+    """0 when it is closed, 4 while it is not known whether the scheduler has it."""
     settled = resolution.status == "settled"
     if tools.output.is_json:
         tools.output.json({**resolution.as_json(), "requested": True, "confirmed": settled})
     else:
-        tools.output.data(f"submission {token}: {resolution.message or resolution.status}")
+        tools.output.data(f"submission {resolution.token}: {resolution.message or resolution.status}")
     return int(ExitCode.OK if settled else ExitCode.UNREACHABLE)
