@@ -146,6 +146,19 @@ def test_readiness_that_never_comes_is_a_failure_that_restarts(world: World) -> 
     ]
 
 
+def test_a_pattern_that_takes_for_ever_fails_its_service_and_nothing_else(world: World) -> None:
+    """While a search runs nothing else can: it is broken off, or the job could not even be cancelled."""
+    readiness = {"type": "log", "pattern": "(a+)+$", "timeout_s": 600}
+    code, job = world.run(
+        service("mad", f"echo {'a' * 60}!; exec sleep 600", readiness=readiness),
+        service("app", "exec sleep 600", after={"mad": "healthy"}),
+    )
+    assert code == 1
+    assert job.end["cause"] == "readiness_failed"
+    assert "takes too long" in job.service("mad")["failure_reason"]
+    assert world.left_running() == []
+
+
 def test_after_a_restart_only_new_log_lines_count(world: World) -> None:
     """The first run was ready and failed; the second never says so."""
     body = "[[ ! -e again ]] || exec sleep 60; touch again; echo ready; sleep 0.5; exit 3"

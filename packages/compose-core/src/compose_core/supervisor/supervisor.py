@@ -42,6 +42,8 @@ SETTLE_S = 1.0
 """When Slurm ends a job, a step may end before the TERM for this program arrives: its failure is judged this much later."""
 PROBE_FIRST_S, PROBE_LAST_S, PROBE_GROWTH = 0.2, 1.0, 1.25
 CHECK_PATIENCE_S = 5.0
+PATTERN_PATIENCE_S = 2.0
+"""Seconds of CPU that a readiness pattern gets for one look at a log: some patterns take for ever on some lines."""
 LINE_LIMIT = 64 * 1024
 TIME_WAS_OVER = "the time for collecting was over"
 READ_LIMIT = 1024 * 1024
@@ -457,6 +459,27 @@ class SleepProbe(Probe):
         return now >= self.next_at
 
 
+class PatternTooSlow(Exception):
+    """A pattern did not come to an answer within its time."""
+
+
+def any_line_matches(pattern: "re.Pattern[str]", lines: Iterable[str], patience_s: float = PATTERN_PATIENCE_S) -> bool:
+    """Whether a line matches; main thread only, because the search is broken off by a signal.
+
+    Raises: PatternTooSlow: no answer within so many seconds of CPU time.
+    """
+
+    def break_off(_signum: int, _frame: Any) -> None:
+        raise PatternTooSlow("the pattern {!r} takes too long on a line of the log".format(pattern.pattern))
+
+    signal.signal(signal.SIGVTALRM, break_off)
+    signal.setitimer(signal.ITIMER_VIRTUAL, patience_s)
+    try:
+        return any(pattern.search(line) for line in lines)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
 class LogProbe(Probe):
     """Ready when a new line of the log matches."""
 
@@ -468,7 +491,7 @@ class LogProbe(Probe):
     def poll(self, now: float) -> bool:
         """True once a line matched."""
         Probe.poll(self, now)
-        if any(self._pattern.search(line) for line in self._tail.read_lines()):
+        if any_line_matches(self._pattern, self._tail.read_lines()):
             return True
         if self._tail.is_behind:
             self.next_at = now  # read on, but let the others have their turn first
@@ -477,8 +500,11 @@ class LogProbe(Probe):
     def last_look(self) -> bool:
         """Whether a line matched right before the end."""
         for _ in range(16):
-            if any(self._pattern.search(line) for line in self._tail.read_lines() + self._tail.read_lines()):
-                return True
+            try:
+                if any_line_matches(self._pattern, self._tail.read_lines() + self._tail.read_lines()):
+                    return True
+            except PatternTooSlow:
+                return False
             if not self._tail.is_behind:
                 break
         return False
@@ -1708,10 +1734,13 @@ class Supervisor:
         """Its timers: readiness, back-off, grace."""
         probe = service.probe
         if probe is not None and now >= min(probe.next_at, probe.deadline):
-            if now >= probe.next_at and probe.poll(now):
-                self.became_ready(service)
-            elif now >= probe.deadline:
-                self.readiness_failed(service, probe.what, now)
+            try:
+                if now >= probe.next_at and probe.poll(now):
+                    self.became_ready(service)
+                elif now >= probe.deadline:
+                    self.readiness_failed(service, "not ready in time: " + probe.what, now)
+            except PatternTooSlow as error:
+                self.readiness_failed(service, "its readiness cannot be told: {}".format(error), now)
         if service.status == "backoff" and now >= service.relaunch_at and self.outcome is None:
             self.start(service, now)
         if service.verdict_at is not None and now >= service.verdict_at and self.outcome is None:
@@ -1732,10 +1761,10 @@ class Supervisor:
         self.record.event("ready", service.name)
         self.record.tell(service.name, "ready")
 
-    def readiness_failed(self, service: Service, what: str, now: float) -> None:
+    def readiness_failed(self, service: Service, why: str, now: float) -> None:
         """It was not ready in time: its policy decides."""
         self.end_probe(service)
-        service.failure_reason = "not ready in time: {}".format(what)
+        service.failure_reason = why
         self.record.event("readiness_failed", service.name, message=service.failure_reason)
         self.record.tell(service.name, service.failure_reason)
         if service.mode == "ignore":
