@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -220,3 +221,32 @@ def test_a_report_with_a_field_that_is_not_promised_does_not_pass() -> None:
     judge = Draft202012Validator(report_schema("render"))
     assert judge.is_valid(report)
     assert not judge.is_valid({**report, "more": 1})
+
+
+@pytest.mark.parametrize("arguments", [["jobs"], ["--help"], ["validate"], ["plan"], ["config", "--format", "json"]])
+def test_a_closed_stdout_is_no_fault(arguments: list[str], right: str) -> None:
+    """As under a service manager that gives no streams."""
+    shell = 'exec "$0" -m compose_core "$@" >&- 2>"$ERRORS"'
+    errors = Path(right).with_name("errors")
+    done = subprocess.run(
+        ["bash", "-c", shell, sys.executable, *arguments],
+        cwd=Path(right).parent,
+        env={**os.environ, "ERRORS": str(errors)},
+        check=False,
+    )
+    assert "Traceback" not in errors.read_text()
+    assert done.returncode == 0
+
+
+def test_a_full_disk_behind_stdout_is_told_in_one_line(right: str) -> None:
+    """The exit status tells a script that the answer is incomplete."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "compose_core", "plan", "--quiet", "-f", right],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: the answer cannot be written: No space left on device\n"

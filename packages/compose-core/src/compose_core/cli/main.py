@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -15,6 +16,9 @@ import click
 from compose_core.cli.report_error import report_error
 from compose_core.errors import ExitCode, HpccError, UsageError
 from compose_core.version import __version__
+
+_WRITE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Why our own output cannot be written: a full disk behind `hpcc jobs > list.txt`."""
 
 COMMANDS = {
     "validate": "Check a compose file and say everything that is wrong with it.",
@@ -90,6 +94,7 @@ def hpcc() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `hpcc` and exit with the status that the command deserves."""
+    _open_missing_streams()
     signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run(arguments))
 
@@ -113,6 +118,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         return _reader_left()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _WRITE_FAULTS:
+            raise
+        _reader_left()
+        click.echo(f"error: the answer cannot be written: {error.strerror}", err=True)
+        return int(ExitCode.FAILED)
     return int(result) if isinstance(result, int) else int(ExitCode.OK)
 
 
@@ -129,6 +140,14 @@ def _reader_left() -> int:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - os.devnull is no path of a project
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return int(ExitCode.OK)
+
+
+def _open_missing_streams() -> None:
+    """Stand-ins for standard streams that were closed before we began, so that no file of ours takes their number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - a descriptor
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:
