@@ -207,3 +207,29 @@ def test_the_folder_of_the_batch_log_is_made(project: Project) -> None:
     assert report["state"] == "COMPLETED"
     assert "COMPLETED" in Path(report["batch_log"]).read_text()
     assert project.log(report["job_id"], "app") == "hello\n"
+
+
+def test_a_setup_that_ends_the_script_never_looks_like_success(project: Project) -> None:
+    """No service has run, whatever the status says; the batch log tells which line it was."""
+    project.write("""
+        runtime: {backend: host}
+        x-slurm: {setup: ["echo before", "exit 0"]}
+        services: {app: {command: echo hello}}
+    """)
+    report = project.up(code=1)
+    assert report["state"] == "FAILED"
+    assert "setup ended with status 0 before a service started, at: exit 0" in Path(report["batch_log"]).read_text()
+
+
+def test_a_failing_setup_line_fails_the_job_and_is_named(project: Project) -> None:
+    """Unset variables are no failure: what activates an environment seldom minds them."""
+    project.write("""
+        runtime: {backend: host}
+        x-slurm: {setup: ['echo "$NEVER_SET"', "test -d /no/such/folder"]}
+        services: {app: {command: echo hello}}
+    """)
+    report = project.up(code=1)
+    assert report["state"] == "FAILED"
+    assert "setup ended with status 1 before a service started, at: test -d /no/such/folder" in (
+        Path(report["batch_log"]).read_text()
+    )
