@@ -39,12 +39,7 @@ def test_an_interrupt_ends_with_130(world: World) -> None:
 
 
 def test_a_hangup_ends_with_its_own_cause(world: World) -> None:
-    """Also when whoever runs the tests ignores it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
-        job = world.start(service("app", "exec sleep 60"))
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    job = world.start(service("app", "exec sleep 60"))
     job.until_status("app", "running")
     job.signal(signal.SIGHUP)
     assert job.wait() == 129
