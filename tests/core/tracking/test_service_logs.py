@@ -215,6 +215,12 @@ def test_all_is_shown_before_following_ends(source: LogSource) -> None:
     assert len(followed([source], feed)) == 500_001
 
 
+def test_a_line_longer_than_one_look_does_not_end_the_following(source: LogSource) -> None:
+    """A round may read much and yet end no line; that the job is over is no reason to leave the rest."""
+    feed = Feed(append(source, b"x" * (5 * 1024 * 1024) + b"\nlast\n"))
+    assert [line.text for line in followed([source], feed)] == ["x" * LINE_BYTES, "last"]
+
+
 def test_following_filters(source: LogSource) -> None:
     """By the same expression."""
     feed = Feed(append(source, b"good\nbad\ngood again\n"))

@@ -84,10 +84,11 @@ def follow_logs(
             for line in follower.look(clock.monotonic()):
                 found = True
                 yield line
-        if over and not found:
+        if found or any(follower.is_behind for follower in followers):
+            continue
+        if over:
             break
-        if not found:
-            clock.sleep(poll_s)
+        clock.sleep(poll_s)
     for follower in followers:
         yield from follower.finish()
 
@@ -237,6 +238,8 @@ class _Follower:
     offset: int = 0
     identity: tuple[int, int] | None = None
     splitter: _Splitter = field(init=False)
+    is_behind: bool = False
+    """The log held more than one look may read, whether or not a line ended in it."""
     grew_at: float | None = None
     complaint: str = ""
 
@@ -260,6 +263,7 @@ class _Follower:
 
     def look(self, now: float) -> Iterator[LogLine]:
         """What came since the last look, at most one round's worth."""
+        self.is_behind = False
         try:
             stream = _open(self.source)
         except RecordError as error:
@@ -279,7 +283,9 @@ class _Follower:
             self.identity = identity
             if found.st_size > self.offset:
                 self.grew_at = now
-                yield from self._read(stream, min(found.st_size, self.offset + _ROUND_BYTES))
+                end = min(found.st_size, self.offset + _ROUND_BYTES)
+                self.is_behind = end < found.st_size
+                yield from self._read(stream, end)
             elif self.grew_at is not None and now - self.grew_at >= _QUIET_S:
                 yield from self.finish()  # a prompt or a progress bar: it may wait for long
 
