@@ -38,7 +38,6 @@ _JOB_KEYS: Mapping[str, str] = {
     "--chdir": "chdir", "-D": "chdir",
     "--export": "export",
     "--requeue": "requeue", "--no-requeue": "requeue",
-    "--array": "array", "-a": "array",
     "--dependency": "dependency", "-d": "dependency",
     "--signal": "signal",
     "--mail-type": "notify", "--mail-user": "notify",
@@ -46,6 +45,7 @@ _JOB_KEYS: Mapping[str, str] = {
 _JOB_RESERVED: Mapping[str, str] = {
     "--comment": "it carries the token by which a submission is recognised",
     "--wait": "sbatch would not return", "-W": "sbatch would not return",
+    "--array": "x-slurm.array asks for a job array", "-a": "x-slurm.array asks for a job array",
     "--wrap": "the script is ours",
     "--parsable": "submission decides how sbatch answers",
     "--test-only": "nothing would be submitted",
