@@ -250,3 +250,25 @@ def test_a_full_disk_behind_stdout_is_told_in_one_line(right: str) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "error: the answer cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["config", "inspect", "plan", "validate"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_value_of_a_secret_variable_is_shown_nowhere(tmp_path: Path, command: str, form: str) -> None:
+    """`${API_KEY}` in a command or under a harmless name is as secret as `API_KEY: …`."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(
+        "name: job-${API_KEY}\nruntime: {backend: host}\nx-slurm: {output: 'logs/${API_KEY}'}\nservices:\n"
+        "  web: {command: [curl, -H, 'Authorization: Bearer ${API_KEY}'], environment: {MESSAGE: '${API_KEY}'},\n"
+        "        working_dir: '/${API_KEY}', readiness: {type: log, pattern: '${API_KEY}'}}\n"
+    )
+    verbose = ["--verbose"] if command == "inspect" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "compose_core", command, "-f", str(path), "--format", form, *verbose],
+        env={**os.environ, "API_KEY": "hunter-2-hunter"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hunter" not in done.stdout + done.stderr

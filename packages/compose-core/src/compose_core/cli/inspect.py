@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -35,9 +36,9 @@ def inspect(tools: Tools, file: Path, strict_env: bool, services: tuple[str, ...
         report["services"] = [service for service in report["services"] if service["service"] in names]
         tools.output.json({**report, "engine": tools.site.engine_name})
         return
+    output = replace(tools.output, hidden=planned.secret_values)
     for step in steps:
-        _print(tools.output, step, verbose=verbose)
-    output = tools.output
+        _print(output, step, verbose=verbose)
     output.heading("paths")
     output.data(f"  job folder  {planned.runtime_root or planned.project_dir + '/.hpc-compose'}/<job id>")
     output.data(f"  batch log   {planned.batch_log}")

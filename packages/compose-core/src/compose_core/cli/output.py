@@ -26,6 +26,8 @@ class Output:
 
     format: Format = "text"
     quiet: bool = False
+    hidden: tuple[str, ...] = ()
+    """Secret values that text shows as `***`; reports hide theirs themselves."""
 
     @property
     def is_json(self) -> bool:
@@ -34,7 +36,7 @@ class Output:
 
     def data(self, text: str, *, newline: bool = True) -> None:
         """The command's answer, as text."""
-        click.echo(text, nl=newline)
+        click.echo(self._without_secrets(text), nl=newline)
 
     def json(self, report: Mapping[str, Any]) -> None:
         """The command's answer, as JSON."""
@@ -53,7 +55,7 @@ class Output:
 
     def heading(self, text: str) -> None:
         """A title above a part of a text answer."""
-        click.echo(click.style(terminal_text(text), bold=True))
+        click.echo(click.style(terminal_text(self._without_secrets(text)), bold=True))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Aligned columns; on a terminal they are cut to its width, elsewhere never."""
@@ -64,6 +66,7 @@ class Output:
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
         for column in columns:
             table.add_column(column, overflow="ellipsis", no_wrap=True)
+        rows = [[self._without_secrets(cell) for cell in row] for row in rows]
         for row in rows:
             table.add_row(*(Text(terminal_text(cell), style=_style(cell)) for cell in row))
         width = None if sys.stdout.isatty() else _width(columns, rows)
@@ -72,6 +75,14 @@ class Output:
         Console(width=width, force_terminal=colour, no_color=colour is False, highlight=False, soft_wrap=False).print(
             table
         )
+
+    def _without_secrets(self, text: str) -> str:
+        if not self.hidden:
+            return text
+        from compose_core.spec.redaction import hidden_in
+
+        shown: str = hidden_in(text, self.hidden)
+        return shown
 
 
 def write_private(path: Path, text: str) -> None:

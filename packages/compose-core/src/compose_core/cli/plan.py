@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def plan(tools: Tools, file: Path, strict_env: bool) -> None:
     if tools.output.is_json:
         tools.output.json({**plan_report(planned), "engine": tools.site.engine_name})
     else:
-        _print(tools.output, planned, engine=tools.site.engine_name)
+        _print(replace(tools.output, hidden=planned.secret_values), planned, engine=tools.site.engine_name)
 
 
 def _print(output: Output, planned: Plan, *, engine: str) -> None:

@@ -61,6 +61,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
             ),
         ),
         warnings=warnings,
+        secret_values=tuple(loaded.secret_values.values()),
     )
 
 

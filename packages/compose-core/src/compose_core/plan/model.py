@@ -230,6 +230,8 @@ class Plan(Frozen, kw_only=True):
     """Octal, for the services; None keeps 077."""
     decisions: tuple[Decision, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    secret_values: tuple[str, ...] = ()
+    """Texts that no report shows, wherever in the plan they stand."""
 
     def step(self, service: str) -> PlannedStep:
         """The step of this service.

@@ -9,6 +9,7 @@ from compose_core.errors import Problem
 from compose_core.plan.context import PlanContext
 from compose_core.plan.text import JOB_MOUNT
 from compose_core.spec import LoadedSpec
+from compose_core.spec.effective import plain
 from compose_core.spec.executable import not_executed_yet
 from compose_core.spec.models import ShellCommand
 from compose_core.spec.redaction import is_secret_name
@@ -130,3 +131,13 @@ def _secret_values(loaded: LoadedSpec) -> Iterator[Problem]:
                     remedy="Let the command read it from a file that only you can read.",
                     severity="warning",
                 )
+    standing = str(plain(loaded.spec)) if loaded.secret_values else ""
+    for variable, value in loaded.secret_values.items():
+        if value in standing:
+            yield Problem(
+                code="secret-in-script",
+                message=f"${{{variable}}} looks secret, and its value would stand in the job script",
+                where=loaded.locate("services"),
+                remedy="Let the command read it from a file that only you can read.",
+                severity="warning",
+            )

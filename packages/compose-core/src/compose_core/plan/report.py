@@ -6,13 +6,18 @@ from typing import Any
 
 from compose_core.errors import problem_json
 from compose_core.plan.model import Decision, Directive, EnvironmentEntry, Mount, Plan, PlannedStep, shown
-from compose_core.spec.redaction import HIDDEN, redacted
+from compose_core.spec.redaction import HIDDEN, hidden_in, redacted
 
 SCHEMA_VERSION = 1
 
 
 def plan_report(plan: Plan) -> dict[str, Any]:
     """Everything the plan settled; variables that the node fills in are written `${NAME}`."""
+    report: dict[str, Any] = hidden_in(_report(plan), plan.secret_values)
+    return report
+
+
+def _report(plan: Plan) -> dict[str, Any]:
     allocation = plan.allocation
     return {
         "schema_version": SCHEMA_VERSION,

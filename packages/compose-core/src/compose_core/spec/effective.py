@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from compose_core.spec.models import (
     Sweep,
 )
 from compose_core.spec.nodes import KeyPath
-from compose_core.spec.redaction import HIDDEN, is_secret_name, redacted
+from compose_core.spec.redaction import HIDDEN, hidden_in, is_secret_name, redacted
 
 _ESCAPED = re.compile(r"\$(?!\{(?:" + "|".join(sorted(KEPT_IN_EXPORT_DIR)) + r")\})")
 _YAML_KEYS = {"x_slurm": "x-slurm", "asserts": "assert"}
@@ -43,8 +44,8 @@ def _escaped(value: Any, path: KeyPath) -> Any:
     return value
 
 
-def redacted_plain(spec: ComposeSpec) -> dict[str, Any]:
-    """The same with secret-looking values as `***`."""
+def redacted_plain(spec: ComposeSpec, secrets: Iterable[str] = ()) -> dict[str, Any]:
+    """The same with secret-looking values as `***`, and so these values wherever they stand."""
     data = plain(spec)
     for service in data["services"].values():
         for owner, key in ((service, "environment"), (service.get("x-runtime", {}).get("prepare", {}), "env")):
@@ -53,7 +54,8 @@ def redacted_plain(spec: ComposeSpec) -> dict[str, Any]:
         for key in ("image", "command", "entrypoint"):
             if key in service:
                 service[key] = _redacted_words(service[key])
-    return data
+    shown: dict[str, Any] = hidden_in(data, tuple(secrets))
+    return shown
 
 
 def _redacted_words(value: str | list[str]) -> str | list[str]:

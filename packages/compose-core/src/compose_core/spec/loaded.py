@@ -26,6 +26,8 @@ class LoadedSpec:
     warnings: tuple[Problem, ...] = ()
     variables_used: Mapping[str, Origin] = field(default_factory=dict)
     """Where each interpolated variable came from; `sweep-example`: the first value of a sweep parameter stood in."""
+    secret_values: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Values of secret-looking variables that were filled in: nowhere shown."""
     locate: Callable[[str], Location] = field(repr=False, compare=False)
     """The place of a key path such as `services.web.image`, or of the nearest key above it that is written."""
 
@@ -49,4 +51,4 @@ class LoadedSpec:
         """The spec as plain data in canonical YAML shape, without what is not written, secret values as `***`."""
         from compose_core.spec.effective import redacted_plain
 
-        return redacted_plain(self.spec)
+        return redacted_plain(self.spec, self.secret_values.values())

@@ -69,6 +69,7 @@ def load_spec(
         sources=(*sources.files, *([dotenv_path] if dotenv_path else []), *shorthand.files),
         warnings=findings.in_order(),
         variables_used=dict(values.used),
+        secret_values=values.secrets(),
         locate=lambda key_path: _locate(tree, key_path),
     )
 

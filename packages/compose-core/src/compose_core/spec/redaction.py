@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 HIDDEN = "***"
 _SECRET_NAME = re.compile(
     r"SECRET|TOKEN|PASSWORD|PASSWD|API[_-]?KEY|ACCESS[_-]?KEY|PRIVATE[_-]?KEY|CREDENTIAL|AUTH|COOKIE|SESSION|BEARER",
     re.IGNORECASE,
 )
+_SECRET_LENGTH = 8
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -20,6 +23,24 @@ def is_secret_name(name: str) -> bool:
 def redacted(name: str, value: str) -> str:
     """The value as it may be shown: `***` for a secret-looking name, and for a password inside a URL."""
     return HIDDEN if value and is_secret_name(name) else _USER_INFO.sub(_hidden, value)
+
+
+def is_secret_value(name: str, value: str) -> bool:
+    """What a variable filled in is hidden wherever it stands; short values and numbers (`MAX_TOKENS`) are no secrets."""
+    return is_secret_name(name) and len(value) >= _SECRET_LENGTH and not value.isdigit()
+
+
+def hidden_in(value: Any, secrets: Iterable[str]) -> Any:
+    """The text, or the data with all its texts, in which each of these values is `***`."""
+    if isinstance(value, str):
+        for secret in sorted(secrets, key=len, reverse=True):
+            value = value.replace(secret, HIDDEN)
+        return value
+    if isinstance(value, dict):
+        return {hidden_in(key, secrets): hidden_in(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [hidden_in(item, secrets) for item in value]
+    return value
 
 
 def _hidden(user_info: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from compose_core.errors import Location, Problem
 from compose_core.spec.findings import Findings
 from compose_core.spec.loaded import Origin
 from compose_core.spec.nodes import ListNode, MapNode, Mark, Node, ScalarNode
+from compose_core.spec.redaction import is_secret_value
 from compose_core.spec.source_file import SourceFileError, read_source
 
 MAX_DOTENV = 1024 * 1024
@@ -38,6 +39,12 @@ class Variables:
                 self.used[name] = origin
                 return values[name]
         return None
+
+    def secrets(self) -> dict[str, str]:
+        """The values from outside the file that were used and look secret."""
+        outside = (name for name, origin in self.used.items() if origin in ("environment", ".env"))
+        found = {name: self.environment.get(name) or self.dotenv.get(name, "") for name in outside}
+        return {name: value for name, value in found.items() if is_secret_value(name, value)}
 
 
 def read_project_dotenv(folder: Path, shown: str, findings: Findings) -> tuple[dict[str, str], Path | None]:
