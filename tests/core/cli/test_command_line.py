@@ -272,3 +272,23 @@ def test_the_value_of_a_secret_variable_is_shown_nowhere(tmp_path: Path, command
     )
     assert done.returncode == 0, done.stderr
     assert "hunter" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("secret", ["hunter-2-hunter", "hunter-" * 30])
+def test_an_error_about_a_value_does_not_show_a_secret(tmp_path: Path, secret: str) -> None:
+    """Whole, cut off, or as a key."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(
+        "runtime: {backend: host}\nx-slurm: {nodes: '${API_KEY}', time: 'at ${API_KEY}'}\nservices:\n"
+        "  web: {command: [x], depends_on: ['${API_KEY}'], readiness: {type: log, pattern: '(${API_KEY}'}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "compose_core", "validate", "-f", str(path)],
+        env={**os.environ, "API_KEY": secret},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "x-slurm.nodes" in done.stderr
+    assert "hunter" not in done.stdout + done.stderr

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from compose_core.errors import Location, Problem, SpecError
 from compose_core.spec.nodes import BrokenNode, KeyPath, Mark, printable
+from compose_core.spec.redaction import HIDDEN, hidden_in
 
 MAX_PROBLEMS = 200
 """A file that has more is not the file that was meant; the rest would only scroll the first ones away."""
+
+_CUT = 4
+"""Characters by which a secret is known again where a quotation of it was cut off."""
 
 
 class Findings:
@@ -17,6 +23,11 @@ class Findings:
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
         self._order: dict[str, int] = {}
+        self._secrets: tuple[str, ...] = ()
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """These values are written `***` in every problem, also where only their beginning is quoted."""
+        self._secrets = tuple(secrets)
 
     @property
     def has_errors(self) -> bool:
@@ -62,7 +73,19 @@ class Findings:
 
     def in_order(self) -> tuple[Problem, ...]:
         """All problems by file, line and column."""
-        return tuple(sorted(self._problems, key=self._position))
+        found = sorted(self._problems, key=self._position)
+        return tuple(self._without_secrets(problem) for problem in found)
+
+    def _without_secrets(self, problem: Problem) -> Problem:
+        if not self._secrets:
+            return problem
+        where = problem.where
+        return replace(
+            problem,
+            message=_hidden(problem.message, self._secrets),
+            remedy=_hidden(problem.remedy, self._secrets),
+            where=replace(where, key_path=_hidden(where.key_path, self._secrets)) if where else None,
+        )
 
     def _position(self, problem: Problem) -> tuple[int, int, int]:
         where = problem.where or Location(file="", line=0)
@@ -76,3 +99,11 @@ def _printable(problem: Problem) -> Problem:
         return problem
     place = replace(where, file=printable(where.file)) if where else None
     return replace(problem, message=printable(problem.message), remedy=printable(problem.remedy), where=place)
+
+
+def _hidden(text: str, secrets: Iterable[str]) -> str:
+    shown: str = hidden_in(text, secrets)
+    for secret in secrets:
+        if secret[:_CUT] in shown:
+            shown = re.sub(re.escape(secret[:_CUT]) + r"[^…\s]*…", HIDDEN + "…", shown)
+    return shown

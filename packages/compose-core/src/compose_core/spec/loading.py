@@ -56,6 +56,7 @@ def load_spec(
     values = Variables(sweep=sweep_variables or {}, environment=variables, dotenv=dotenv)
     references = names_referred_to(root)
     root = drop_unsupported(interpolate(root, values, findings, strict=strict_env), findings)
+    findings.hide(values.secrets().values())
     shorthand = Shorthand(source, shown, variables.get("HOME", ""), findings)
     tree = shorthand.expand(root)
     spec = read_spec(tree, findings)
