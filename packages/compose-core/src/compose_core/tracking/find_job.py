@@ -7,6 +7,7 @@ from compose_core.job_state import parse_job_id
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import ProjectPaths
 from compose_core.tracking.jobs import tracked_jobs
+from compose_core.tracking.moved_project import where_it_is_now
 
 
 def find_job(project: ProjectPaths, job_id: str | None = None) -> JobRecord:
@@ -21,7 +22,7 @@ def find_job(project: ProjectPaths, job_id: str | None = None) -> JobRecord:
     except RecordError:
         latest = None  # the records themselves know better
     if latest is not None and _is_kept(project, latest):
-        return latest
+        return where_it_is_now(latest, project)
     found = tracked_jobs(project).records
     if not found:
         raise NoSuchJob(
@@ -44,7 +45,7 @@ def _by_id(project: ProjectPaths, job_id: str) -> JobRecord:
             f"job {parsed} was not submitted from {project.project_dir}",
             remedy=f"Known here: {known}." if known else "Submit one with `hpcc up`, or name its compose file with -f.",
         )
-    return record
+    return where_it_is_now(record, project)
 
 
 def _is_kept(project: ProjectPaths, latest: JobRecord) -> bool:

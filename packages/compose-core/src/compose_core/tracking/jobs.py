@@ -8,6 +8,7 @@ from compose_core.errors import RecordError
 from compose_core.records.atomic import names_in
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import ProjectPaths
+from compose_core.tracking.moved_project import where_it_is_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,6 @@ def tracked_jobs(project: ProjectPaths) -> TrackedJobs:
             warnings.append(error.message)
             continue
         if record is not None:
-            records.append(record)
+            records.append(where_it_is_now(record, project))
     records.sort(key=lambda record: (record.submitted_at, record.submission_token), reverse=True)
     return TrackedJobs(tuple(records), tuple(warnings))
