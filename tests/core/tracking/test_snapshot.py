@@ -169,6 +169,12 @@ def test_teardown_is_not_the_end_while_the_supervisor_lives() -> None:
     assert not seen(state=state_file(age_s=90), end=end_marker(), queue=queued("RUNNING")).terminal
 
 
+def test_whoever_is_asked_a_job_in_teardown_is_completing() -> None:
+    """Its own files and the scheduler in turn: a person who follows it is not told that it runs again."""
+    for queue in (None, SILENT, queued("RUNNING"), queued("COMPLETING")):
+        assert seen(state=state_file(), end=end_marker(), queue=queue).state is JobState.COMPLETING
+
+
 def test_an_end_marker_does_not_outlive_a_requeue() -> None:
     """The job waits again."""
     snapshot = seen(state=state_file(age_s=90), end=end_marker("signal"), queue=queued("PENDING"))

@@ -352,7 +352,9 @@ def _by_end_marker(evidence: Evidence, end: EndMarker) -> _Verdict:
     if row and not row.state.is_terminal and row.state is not JobState.UNKNOWN:
         if row.state.is_waiting:
             return _Verdict(state=row.state, source=row.source, row=row, detail="Slurm put it back into the queue")
-        return _Verdict(state=row.state, source=row.source, row=row, detail=f"it is ending: {end.cause}")
+        started_again = row.started_at is not None and row.started_at > end.at
+        state = JobState.COMPLETING if row.state is JobState.RUNNING and not started_again else row.state
+        return _Verdict(state=state, source=row.source, row=row, detail=f"it is ending: {end.cause}")
     if evidence.fresh:
         return _Verdict(state=JobState.COMPLETING, source="state", row=row, detail=f"it is ending: {end.cause}")
     verdict = _by_last_word(evidence, said, end.cause, end.at)
