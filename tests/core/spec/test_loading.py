@@ -40,7 +40,7 @@ def test_a_missing_file_says_how_to_begin(tmp_path: Path) -> None:
         load_spec(tmp_path / "compose.yaml", variables={})
     (problem,) = caught.value.problems
     assert caught.value.exit_code is ExitCode.USAGE
-    assert (problem.code, "hpcc init" in problem.remedy) == ("file-not-found", True)
+    assert (problem.code, "-f" in problem.remedy) == ("file-not-found", True)
     assert str(problem).startswith(f"{tmp_path}/compose.yaml: error[file-not-found]: the file does not exist")
 
 

@@ -91,7 +91,8 @@ class Tools:
 
     def _tell_open(self, still_open: tuple[Resolution, ...]) -> None:
         for resolution in still_open:
-            self.output.talk(f"submission {resolution.token} ({resolution.name}): {resolution.message}")
+            name = f" ({resolution.name})" if resolution.name else ""
+            self.output.talk(f"submission {resolution.token}{name}: {resolution.message}")
 
     def tell_event(self, event: SubmissionEvent) -> None:
         """What a person should know while a submission goes on."""

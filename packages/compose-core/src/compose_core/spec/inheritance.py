@@ -62,7 +62,7 @@ class SourceTree:
             data = read_source(path, limit=MAX_BYTES)
         except SourceFileError as error:
             remedy = (
-                "Name the file with -f, or let `hpcc init` write one."
+                "Name the file with -f, or start one with a line `services:`; examples/quickstart is a whole one."
                 if not self.files
                 else "Correct the path in `extends`."
             )

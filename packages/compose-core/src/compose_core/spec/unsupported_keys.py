@@ -46,7 +46,7 @@ _DOCKER_SERVICE: Mapping[str, str] = {
     "tmpfs": "Use a folder of the node, such as $TMPDIR, or a volume.",
     "configs": "Mount the file with `volumes:`.",
     "profiles": "Write a file for each profile, with `extends` for what they share.",
-    "pull_policy": "Remove it: `hpcc prepare --force` fetches an image again.",
+    "pull_policy": "Remove it: Pyxis and Apptainer look for the image when the step starts.",
     "platform": "Remove it: the node's architecture decides.",
     "init": "Remove it: the supervisor reaps processes.",
     "tty": "Remove it: a job has no terminal.",

@@ -152,7 +152,7 @@ class _Composer:
         return None
 
     def _not_a_mapping(self, what: str, mark: Mark) -> None:
-        remedy = "Start with `services:` and one service; `hpcc init` writes an example."
+        remedy = "Start with `services:` and one service."
         self._findings.error(
             "not-a-mapping", f"{what}; the root must be a mapping with `services`", mark, remedy=remedy
         )

@@ -253,7 +253,8 @@ def _without_intent(context: SubmitContext, token: str) -> Resolution:
     """The folder or only the mark was made: after a while nobody will come back for it."""
     age = context.clock.now() - token_time(token)
     if age < context.patience.in_flight_s:
-        return Resolution(token=token, status="in_flight", message="its client is at work")
+        message = "its client has just begun, or ended before it wrote down what it wanted; nothing was submitted"
+        return Resolution(token=token, status="in_flight", message=message)
     remove_file(context.project.unresolved_mark(token))
     return Resolution(token=token, status="broken", message="its client ended before writing what it wanted")
 
