@@ -14,9 +14,14 @@ from typing import NamedTuple
 import click
 import pytest
 import yaml
+from pydantic import BaseModel
 
+import compose_core.records
+from compose_core import supervisor
 from compose_core.cli.main import COMMANDS, hpcc, run
 from compose_core.errors import SpecError
+from compose_core.plan import PlanContext, build_plan
+from compose_core.render.description import job_description
 from compose_core.spec import load_spec
 from compose_core.spec.executable import NOT_EXECUTED_YET
 from docs import generate_command_tables, generate_spec_tables
@@ -257,3 +262,33 @@ def test_the_index_lists_every_page() -> None:
     index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
     pages = [page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md"]
     assert [name for name in pages if f"({name})" not in index] == []
+
+
+def test_the_page_of_files_names_every_field_of_every_record() -> None:
+    """A program that reads a job's files finds each field described."""
+    words = set(re.findall(r"[a-z_0-9]+", (ROOT / "docs/files.md").read_text(encoding="utf-8")))
+    records = Path(compose_core.records.__file__).parent
+    for module in sorted(records.glob("[!_]*.py")):
+        importlib.import_module(f"compose_core.records.{module.stem}")
+    models = [model for model in subclasses(BaseModel) if model.__module__.startswith("compose_core.records.")]
+    assert len(models) >= 12
+    missing = {model.__name__: sorted(set(model.model_fields) - words) for model in models}
+    assert {name: fields for name, fields in missing.items() if fields} == {}
+
+
+def subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Every class below a class."""
+    for below in model.__subclasses__():
+        yield below
+        yield from subclasses(below)
+
+
+def test_the_page_of_files_names_every_event_and_every_field_of_a_job_description() -> None:
+    """As the supervisor writes and reads them."""
+    page = (ROOT / "docs/files.md").read_text(encoding="utf-8")
+    events = set(re.findall(r'\.event\(\s*"(\w+)"', supervisor.source())) | {"gave_up", "window_exhausted", "restarted"}
+    assert [name for name in sorted(events) if f"`{name}`" not in page] == []
+    loaded = load_spec(ROOT / "examples/quickstart/compose.yaml", variables={})
+    description = job_description(build_plan(loaded, PlanContext(engine="slurm", home="/home/me")), release="")
+    keys = {*description, *(key for service in description["services"] for key in service)}
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", page)] == []
