@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from compose_core.supervisor import supervisor as program
 from tests.core.supervisor.world import OTHER_TOKEN, TOKEN, World, service
 
 CANARY = service("canary", "touch ran")
@@ -38,6 +40,24 @@ def test_of_many_twins_one_runs(world: World) -> None:
     assert (world.folder / "runs").read_text() == "ran\n"
     assert len(list(world.submission().glob("duplicate.*"))) == 7
     assert list(world.submission().glob(".*tmp")) == []
+
+
+def test_a_file_system_without_hard_links_has_one_owner_too(tmp_path: Path) -> None:
+    """BeeGFS and the like: the claim is made by exclusive creation, and a later job never replaces it."""
+
+    def no_links(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        answers = [
+            program._claim_in(folder, str(tmp_path), TOKEN, job_id, link=no_links) for job_id in ("41", "42", "41")
+        ]
+    finally:
+        os.close(folder)
+    assert answers == ["ours", "twin", "ours"]
+    assert json.loads((tmp_path / "claim").read_text())["job_id"] == "41"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["claim", "duplicate.42"]
 
 
 def test_the_claim_alone_can_be_asked_for(world: World) -> None:

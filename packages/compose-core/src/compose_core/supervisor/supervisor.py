@@ -48,6 +48,8 @@ LINE_LIMIT = 64 * 1024
 TIME_WAS_OVER = "the time for collecting was over"
 READ_LIMIT = 1024 * 1024
 COPY_CHUNK = 1024 * 1024
+NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What a file system without hard links answers."""
 SCANCEL_DELIVERED = (0, 225)
 """225 is what scancel answers for a step on one node of several, although the signal arrived."""
 
@@ -179,6 +181,19 @@ def write_new(name: str, data: bytes, folder: int) -> None:
         os.close(descriptor)
 
 
+def create_once(name: str, data: bytes, folder: int) -> None:
+    """A synced file `name`, unless somebody else has made it."""
+    try:
+        descriptor = open_file(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder)
+    except FileExistsError:
+        return
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def replace_file(name: str, data: bytes, folder: int) -> None:
     """The file holds `data` afterwards; at any moment it holds all of the old or all of the new."""
     temporary = ".{}.{}.tmp".format(name, os.getpid())
@@ -258,7 +273,7 @@ def claim(submit_dir: str, token: str, job_id: str) -> str:
             os.close(descriptor)
 
 
-def _claim_in(folder: int, path: str, token: str, job_id: str) -> str:
+def _claim_in(folder: int, path: str, token: str, job_id: str, link: Callable[..., None] = os.link) -> str:
     own = {
         "schema_version": SCHEMA_VERSION,
         "token": token,
@@ -270,9 +285,13 @@ def _claim_in(folder: int, path: str, token: str, job_id: str) -> str:
     temporary = ".claim.{}.{}.{}.tmp".format(job_id, own["host"], os.getpid())
     write_new(temporary, json_line(own), folder)
     try:
-        os.link(temporary, "claim", src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        link(temporary, "claim", src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
         pass  # a twin, this job after a requeue, or our own link whose answer a file server repeated
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        create_once("claim", json_line(own), folder)  # a twin that reads half of it starts nothing either
     finally:
         os.unlink(temporary, dir_fd=folder)
     os.fsync(folder)
