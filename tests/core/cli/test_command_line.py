@@ -22,7 +22,7 @@ RIGHT = "runtime: {backend: host}\nservices:\n  web: {command: [serve], environm
 @pytest.fixture
 def wrong(tmp_path: Path) -> str:
     """A compose file with two mistakes."""
-    path = tmp_path / "compose.yaml"
+    path = tmp_path / "wrong.yaml"
     path.write_text(WRONG)
     return str(path)
 
@@ -134,11 +134,23 @@ def test_the_list_of_commands_is_what_there_is(capsys: pytest.CaptureFixture[str
         assert command.name == name
 
 
-def test_colours_are_for_terminals_and_for_who_asks(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Here is no terminal."""
+def test_without_a_terminal_errors_and_answers_have_no_colours(
+    wrong: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here is none."""
     run(["validate", "-f", wrong])
-    assert "\x1b[" not in capsys.readouterr().err
+    run(["plan", "-f", right, "--engine", "local"])
+    assert "\x1b[" not in "".join(capsys.readouterr())
+
+
+def test_colours_come_for_who_asks_in_errors_and_in_answers(
+    wrong: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--color always`, as for a pager."""
     run(["validate", "-f", wrong, "--color", "always"])
+    assert "\x1b[31m" in capsys.readouterr().err
+    run(["plan", "-f", right, "--engine", "local", "--color", "always"])
+    assert "\x1b[1m" in capsys.readouterr().out
 
 
 def test_escape_sequences_of_a_file_do_not_reach_the_terminal(

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from compose_core.cli.report_error import report_error
-from compose_core.errors import ExitCode, HpccError, UsageError
+from compose_core.errors import ExitCode, UsageError
 from compose_core.version import __version__
 
 _WRITE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -111,8 +111,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return report_error(UsageError(error.format_message()), as_json=True)
         error.show()
         return int(ExitCode.USAGE)
-    except HpccError as error:
-        return report_error(error, as_json=wants_json(argv))
     except (click.Abort, KeyboardInterrupt):
         click.echo("\ninterrupted", err=True)
         return int(ExitCode.INTERRUPTED)
@@ -128,7 +126,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def wants_json(argv: Sequence[str]) -> bool:
-    """The command line asks for JSON; read from the words themselves, so that errors in the other options are JSON too."""
+    """The command line asks for JSON; read from the words themselves, because a mistake in them leaves no parsed options."""
     return any(
         word in ("--format=json", "--json") or (word == "--format" and argv[position + 1 : position + 2] == ["json"])
         for position, word in enumerate(argv)

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
+from compose_core.cli.report_error import report_error
 from compose_core.cli.tools import Tools
+from compose_core.errors import HpccError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,7 +86,10 @@ def common(command: Command) -> Command:
     ) -> Any:
         click.get_current_context().color = {"auto": _no_color(), "always": True, "never": False}[color]
         tools = Tools.of(output_format="json" if as_json else output_format, engine=engine, quiet=quiet)
-        return command(*args, tools=tools, **kwargs)
+        try:
+            return command(*args, tools=tools, **kwargs)
+        except HpccError as error:  # reported here, where --format and --color are known
+            return report_error(error, as_json=tools.output.is_json)
 
     return with_tools  # type: ignore[return-value]
 
