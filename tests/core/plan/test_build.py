@@ -173,3 +173,18 @@ def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     (finding,) = refused(folder, "services: {web: {image: 'redis:7', command: [x], volumes: ['./data:/data']}}")
     assert "cannot be escaped" in finding
+
+
+def test_a_remote_image_has_its_place_in_the_cache_by_content_and_format(tmp_path: Path) -> None:
+    """The same for the same image and cache, whatever the release; a local image needs none."""
+    text = """
+        x-slurm: {cache_dir: /shared/cache}
+        services:
+          a: {image: 'redis:7', command: [x]}
+          b: {image: 'docker://redis:7', command: [x]}
+          c: {image: ./own.sqsh, command: [x]}
+        """
+    images = [step.image for step in plan_of(tmp_path, text).steps]
+    paths = [image.cache_path if image else "" for image in images]
+    assert paths[0] == paths[1] == "/shared/cache/base/87022108df544f18-redis-7.sqsh"
+    assert paths[2] is None

@@ -91,6 +91,7 @@ class PlannedImageReport(_Part):
     reference: str
     kind: Literal["remote", "local"]
     starts_from: str
+    cache_path: str | None
 
 
 class PolicyReport(_Part):

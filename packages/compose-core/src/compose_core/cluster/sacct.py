@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from compose_core.cluster.engine import JobRow, Rows
+from compose_core.cluster.job_rows import rows_of
 from compose_core.cluster.slurm_text import FIELD_SEPARATOR, array_job_id, epoch_s, exit_status, start_time_text, word
 from compose_core.cluster.token_mark import token_in_comment, token_in_submit_line
 from compose_core.job_state import JobId, parse_job_id, parse_job_state
@@ -64,17 +65,7 @@ def parse_sacct(stdout: str) -> Rows:
 
     A comment or submit line with a line break in it makes such lines; the token stands before the break.
     """
-    rows: list[JobRow] = []
-    malformed = 0
-    for line in stdout.split("\n"):
-        if not line.strip():
-            continue
-        row = _row(line)
-        if row is None:
-            malformed += 1
-        else:
-            rows.append(row)
-    return Rows(rows=tuple(rows), source="sacct", malformed=malformed)
+    return rows_of(stdout, _row, source="sacct")
 
 
 def _row(line: str) -> JobRow | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compose_core.cluster.engine import JobRow, Rows
+from compose_core.cluster.job_rows import rows_of
 from compose_core.cluster.slurm_text import FIELD_SEPARATOR, array_job_id, count, epoch_s, limit_s, word
 from compose_core.cluster.token_mark import token_in_comment
 from compose_core.job_state import JobId, parse_job_id, parse_job_state
@@ -28,17 +29,7 @@ def parse_squeue(stdout: str) -> Rows:
 
     Array tasks that still wait together are one row with the array's id and their numbers in `array_task`.
     """
-    rows: list[JobRow] = []
-    malformed = 0
-    for line in stdout.split("\n"):
-        if not line.strip():
-            continue
-        row = _row(line)
-        if row is None:
-            malformed += 1
-        else:
-            rows.append(row)
-    return Rows(rows=tuple(rows), source="squeue", malformed=malformed)
+    return rows_of(stdout, _row, source="squeue")
 
 
 def _row(line: str) -> JobRow | None:

@@ -43,7 +43,15 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         setup=spec.x_slurm.setup,
         modules=spec.x_slurm.modules,
         steps=tuple(
-            planned_step(service, spec, allocation, backend=backend, project_dir=project_dir, home=context.home)
+            planned_step(
+                service,
+                spec,
+                allocation,
+                backend=backend,
+                project_dir=project_dir,
+                home=context.home,
+                cache_dir=cache_dir,
+            )
             for service in order
         ),
         artifacts=_artifact_rules(spec.x_slurm.artifacts),

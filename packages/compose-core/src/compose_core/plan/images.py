@@ -15,7 +15,7 @@ _LOCAL = re.compile(r".*\.(?:sqsh|squashfs|sif)$")
 _LABEL = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
-def image_reference(image: str, *, backend: Backend, project_dir: str) -> ImageReference:
+def image_reference(image: str, *, backend: Backend, project_dir: str, cache_dir: str) -> ImageReference:
     """The image of a service on a container backend: remote ones by URI, local ones by absolute path."""
     if "://" not in image and _LOCAL.fullmatch(image):
         path = posixpath.normpath(posixpath.join(project_dir, image))
@@ -34,6 +34,7 @@ def image_reference(image: str, *, backend: Backend, project_dir: str) -> ImageR
         reference=uri,
         runtime_path=runtime,
         through_pyxis=backend == "pyxis",
+        cache_path=base_artifact(cache_dir, uri),
         reason=f"{reason}; fetched when the step starts",
     )
 

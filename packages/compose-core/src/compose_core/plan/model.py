@@ -94,7 +94,8 @@ class ImageReference(Frozen, kw_only=True):
     """The file that the step starts from: the cached artifact, or the local image itself."""
     through_pyxis: bool = False
     """`srun` itself enters the container; otherwise the step's program does."""
-    prepared: bool = False
+    cache_path: str | None = None
+    """Where a remote image lies once it is imported, which this release does not do; None: a local image is its own file."""
     reason: str = ""
 
 

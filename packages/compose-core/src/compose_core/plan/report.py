@@ -73,7 +73,12 @@ def step_report(step: PlannedStep) -> dict[str, Any]:
         "ntasks_per_node": step.ntasks_per_node,
         "image": None
         if step.image is None
-        else {"reference": step.image.reference, "kind": step.image.kind, "starts_from": step.image.runtime_path},
+        else {
+            "reference": step.image.reference,
+            "kind": step.image.kind,
+            "starts_from": step.image.runtime_path,
+            "cache_path": step.image.cache_path,
+        },
         "command": [shown(word) for word in step.command],
         "working_dir": shown(step.working_dir) if step.working_dir is not None else None,
         "srun_options": [shown(option) for option in step.srun_options],

@@ -36,13 +36,20 @@ from compose_core.units import service_token
 
 
 def planned_step(
-    name: str, spec: ComposeSpec, allocation: Allocation, *, backend: Backend, project_dir: str, home: str
+    name: str,
+    spec: ComposeSpec,
+    allocation: Allocation,
+    *,
+    backend: Backend,
+    project_dir: str,
+    home: str,
+    cache_dir: str,
 ) -> PlannedStep:
     """Everything that starting this service needs, with the reason of each default."""
     service = spec.services[name]
     token = service_token(name)
     geometry = step_geometry(name, spec, allocation)
-    image = _image(service, backend, project_dir)
+    image = _image(service, backend, project_dir=project_dir, cache_dir=cache_dir)
     mounts = service_mounts(service, project_dir=project_dir, home=home) if backend != "host" else ()
     batch = service.x_slurm.launch == "batch"
     cpus = geometry.cpus_per_task if geometry.owns_cpus else None
@@ -100,10 +107,10 @@ def _srun_options(
     return srun_options(token, service.x_slurm, geometry, multi_node=allocation.nodes > 1, container=container)
 
 
-def _image(service: Service, backend: Backend, project_dir: str) -> ImageReference | None:
+def _image(service: Service, backend: Backend, *, project_dir: str, cache_dir: str) -> ImageReference | None:
     if backend == "host" or service.image is None:
         return None
-    return image_reference(service.image, backend=backend, project_dir=project_dir)
+    return image_reference(service.image, backend=backend, project_dir=project_dir, cache_dir=cache_dir)
 
 
 def _working_dir(service: Service, backend: Backend, project_dir: str) -> Text | None:
