@@ -151,15 +151,15 @@ def test_readiness_that_never_comes_fails_the_job_and_says_which_probe(project: 
 
 
 def test_the_step_gets_the_cpus_it_asked_for(project: Project) -> None:
-    """Never one CPU silently."""
+    """Never one CPU silently: what `nproc` says (it heeds OMP_NUM_THREADS), and what Slurm gave the step."""
     project.write("""
         runtime: {backend: host}
         x-slurm: {cpus_per_task: 2}
         services:
-          count: {command: nproc}
+          count: {command: 'nproc; echo "step ${SLURM_CPUS_PER_TASK-}"'}
     """)
     report = project.up()
-    assert project.log(report["job_id"], "count") == "2\n"
+    assert project.log(report["job_id"], "count").splitlines() == ["2", "step 2"]
 
 
 def test_setup_lines_run_once_and_reach_every_service(project: Project) -> None:
