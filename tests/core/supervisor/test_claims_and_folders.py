@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compose_core.supervisor import supervisor as program
+from compose_core.supervisor import claim
 from tests.core.supervisor.world import OTHER_TOKEN, TOKEN, World, service
 
 CANARY = service("canary", "touch ran")
@@ -51,7 +51,7 @@ def test_a_file_system_without_hard_links_has_one_owner_too(tmp_path: Path) -> N
     folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         answers = [
-            program._claim_in(folder, str(tmp_path), TOKEN, job_id, link=no_links) for job_id in ("41", "42", "41")
+            claim._claim_in(folder, str(tmp_path), TOKEN, job_id, link=no_links) for job_id in ("41", "42", "41")
         ]
     finally:
         os.close(folder)

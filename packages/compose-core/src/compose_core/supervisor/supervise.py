@@ -1,0 +1,754 @@
+"""The loop that starts the services of a job, watches them, and ends them."""
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+from typing import Any, Dict, List, Optional, Set
+
+from compose_core.supervisor.allocation import Allocation
+from compose_core.supervisor.artifacts import ArtifactCollector
+from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
+from compose_core.supervisor.host import (
+    adopt_orphans,
+    descendants,
+    group_exists,
+    kill_wait_s,
+    reserve_port,
+    restart_count,
+    seconds_since_start,
+    send,
+    start_ticks,
+    variable_name,
+)
+from compose_core.supervisor.policy import DependencyGraph
+from compose_core.supervisor.readiness import (
+    LogProbe,
+    LogTail,
+    NetworkProbe,
+    PatternTooSlow,
+    Probe,
+    SleepProbe,
+    http_status,
+    tcp_answers,
+)
+from compose_core.supervisor.record import Outcome, Record
+from compose_core.supervisor.service import Service
+from compose_core.supervisor.steps import Steps, Tools
+from compose_core.supervisor.talk import Refused, complain, signal_name
+
+KILL_WAIT_RESERVE_S = 2.0
+UNKILLABLE_S = 5.0
+"""How long a killed process may linger (device sleep) before teardown goes on without it."""
+SLURM_CONT_S = 5.0
+"""Slurm sends CONT right before TERM to a whole job; a TERM without it reached the batch script alone."""
+LINGER_S = 0.05
+SETTLE_S = 1.0
+"""When Slurm ends a job, a step may end before the TERM for this program arrives: its failure is judged this much later."""
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+FORWARDED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Supervisor:
+    """Runs one job from its first service to its last state."""
+
+    def __init__(
+        self, script: str, description: Json, environment: Dict[str, str], folder: JobFolder, job_id: str, token: str
+    ) -> None:
+        self.script = script
+        self.description = description
+        self.environment = environment
+        self.folder = folder
+        self.job_id = job_id
+        self.is_slurm = environment.get("HPC_COMPOSE_ENGINE") != "local"
+        self.record = Record(folder, job_id, token or None, restart_count(environment))
+        self.services = [Service(entry, index) for index, entry in enumerate(description["services"])]
+        self.by_name = {service.name: service for service in self.services}
+        self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
+        self.tools = Tools()
+        self.steps = Steps(environment.get("SLURM_JOB_ID", job_id), self.tools, self.record, self.services)
+        self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
+
+        self.ticks = start_ticks()
+        age = seconds_since_start(self.ticks)
+        self.began = time.monotonic() - age
+        self.started_at = time.time() - age
+        self.finished_at: Optional[float] = None
+        self.heartbeat_s = float(description.get("heartbeat_s") or 10)
+        self.log_index_s = float(description.get("log_index_s") or 10)
+        self.grace_s = float(description.get("stop_grace_s", 30))
+        self.time_limit_s: Optional[float] = description.get("time_limit_s")
+
+        self.outcome: Optional[Outcome] = None
+        self.is_final = False
+        self.hurry_at: Optional[float] = None
+        self.grace_end: Optional[float] = None
+        self.deadline: Optional[float] = None
+        self.cont_at: Optional[float] = None
+        self.write_at = self.index_at = 0.0
+        self.received: List[int] = []
+        self.wake_reader, self.wake_writer = os.pipe()
+        for descriptor in (self.wake_reader, self.wake_writer):
+            os.set_blocking(descriptor, False)
+        self.catch_signals()
+        self.allocation = Allocation(environment)
+
+    # -- life of the job
+
+    def run(self) -> int:
+        """The exit status of the job."""
+        try:
+            self.prepare()
+            self.record.event("job_started", attempt=self.record.attempt, host=self.allocation.primary)
+            self.record.tell_job("started on {} (attempt {})".format(self.allocation.nodelist, self.record.attempt))
+            self.loop()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the services are stopped and the state is written
+            self.explain(error)
+            self.decide("supervisor_error", 1, message=str(error) or type(error).__name__)
+            self.stop_after_error()
+        return self.finish()
+
+    def prepare(self) -> None:
+        """Everything that must be right before the first service starts."""
+        try:
+            os.unlink("end.json", dir_fd=self.folder.folder(""))  # an earlier attempt's
+        except FileNotFoundError:
+            pass
+        for name, lines in (("primary_node", [self.allocation.primary]), ("nodes.txt", self.allocation.nodes)):
+            descriptor = self.folder.open("allocation", name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write("".join(line + "\n" for line in lines).encode())
+        taken: Set[int] = set()
+        for service in self.services:
+            for name in service.port_names:
+                service.port_holders.append(reserve_port(taken))
+                service.ports[name] = service.port_holders[-1].getsockname()[1]
+            os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+        self.folder.folder("service-exits")
+        for service in self.services:  # a wrong pattern or placeholder shows now, not after an hour
+            readiness = service.readiness or {}
+            for key in ("host", "port", "url"):
+                self.filled(str(readiness.get(key, "")))
+            try:
+                re.compile(readiness.get("pattern", ""))
+            except re.error as error:
+                raise Refused("the readiness pattern of {} is wrong: {}".format(service.name, error)) from None
+        if self.owns_processes:
+            adopt_orphans()
+
+    def loop(self) -> None:
+        """Turn until the job is decided and every service has ended."""
+        self.write_at = time.monotonic() + self.heartbeat_s
+        self.index_at = time.monotonic() + self.log_index_s
+        while True:
+            now = time.monotonic()
+            self.take_signals(now)
+            self.reap(now)
+            self.tools.kill(before=now)
+            for service in self.services:
+                self.advance(service, now)
+            self.enforce_time_limit(now)
+            if self.outcome is None:
+                self.start_what_may(now)
+                self.judge()
+            if self.outcome is not None:
+                self.stop_what_may(now)
+            self.write_what_is_due(now)
+            if self.outcome is not None and not any(service.is_alive for service in self.services):
+                return
+            self.wait(now)
+
+    def wait(self, now: float) -> None:
+        """Sleep until a signal, an answer or the next timer."""
+        due = [self.write_at, self.index_at, self.tools.next_at]
+        for service in self.services:
+            if service.probe is not None:
+                due += [service.probe.next_at, service.probe.deadline]
+            if service.status == "backoff":
+                due.append(service.relaunch_at)
+            due += [at for at in (service.kill_at, service.verdict_at) if at is not None]
+            if service.is_alive and service.killed_at is not None:
+                due.append(service.killed_at + UNKILLABLE_S)
+            if service.lingering is not None:
+                due.append(now + LINGER_S)
+        if self.outcome is not None:
+            due += [at for at in (self.hurry_at, self.grace_end) if at is not None and at > now]
+        elif self.time_limit_s is not None and not self.is_slurm:
+            due.append(self.began + self.time_limit_s)
+        pipes = self.tools.pipes
+        ready, _, _ = select.select([self.wake_reader, *pipes], [], [], max(0.0, min(due) - time.monotonic()))
+        for descriptor in ready:
+            if descriptor in pipes:
+                pipes[descriptor].read()
+            else:
+                os.read(self.wake_reader, 65536)
+        if ready and self.wake_reader not in ready:
+            self.reap(time.monotonic(), wait_s=0.01)  # the end of an answer comes right before the exit
+
+    def catch_signals(self) -> None:
+        """From now on a signal wakes the loop, and is handled there."""
+        for signum in STOP_SIGNALS + FORWARDED_SIGNALS + (signal.SIGCONT, signal.SIGCHLD):
+            is_unwanted = signum in (signal.SIGHUP, signal.SIGINT) and signal.getsignal(signum) == signal.SIG_IGN
+            if not is_unwanted:  # nohup and background jobs of a shell ignore these two
+                signal.signal(signum, self.note_signal)
+        signal.set_wakeup_fd(self.wake_writer)
+
+    def note_signal(self, signum: int, _frame: Any) -> None:
+        """Remember it; children are asked for anyway."""
+        if signum != signal.SIGCHLD:
+            self.received.append(signum)
+
+    def wake(self) -> None:
+        """Wake the loop from a thread."""
+        try:
+            os.write(self.wake_writer, b"\0")
+        except OSError:
+            pass  # the pipe is full, so it is awake
+
+    # -- signals from outside
+
+    def take_signals(self, now: float) -> None:
+        """What arrived since the last turn; CONT first, because it tells what a TERM beside it means."""
+        received, self.received[:] = list(self.received), []
+        if signal.SIGCONT in received:
+            self.cont_at = now
+        for signum in received:
+            if signum in FORWARDED_SIGNALS:
+                self.record.event("signal", signal=signum)
+                self.record.tell_job("{} goes to the services".format(signal.Signals(signum).name))
+                for service in self.services:
+                    if service.is_alive and self.outcome is None:
+                        self.signal_service(service, signum)
+            elif signum in STOP_SIGNALS:
+                self.stop_by_signal(signum, now)
+
+    def stop_by_signal(self, signum: int, now: float) -> None:
+        """The job is told to end: all of teardown fits into what Slurm leaves before it kills."""
+        self.record.event("signal", signal=signum)
+        self.record.tell_job("{} received".format(signal.Signals(signum).name))
+        cause = "cancelled" if signum in (signal.SIGTERM, signal.SIGINT) else "signal"
+        if signum == signal.SIGTERM and self.time_is_over(now):
+            cause = "time_limit"
+        is_first = self.deadline is None
+        if is_first:
+            self.set_budget(now)
+        self.decide(cause, 128 + signum, signum=signum, message="{} received".format(signal.Signals(signum).name))
+        for service in self.services:
+            if service.is_alive and service.kill_at is not None and self.grace_end is not None:
+                service.kill_at = min(service.kill_at, self.grace_end)
+        whole_job = self.cont_at is not None and now - self.cont_at <= SLURM_CONT_S
+        if is_first and self.is_slurm and signum == signal.SIGTERM and whole_job:
+            for service in self.services:  # their steps got TERM from Slurm together with us
+                if service.is_alive and self.uses_srun(service) and not service.stopping:
+                    self.note_stop(service, "teardown", now)
+
+    def time_is_over(self, now: float) -> bool:
+        """The time limit has passed, or nearly."""
+        end = self.environment.get("SLURM_JOB_END_TIME", "")
+        if end.isdigit() and time.time() >= int(end) - 1:
+            return True
+        return self.time_limit_s is not None and now - self.began >= self.time_limit_s - 1
+
+    def set_budget(self, now: float) -> None:
+        """Share the time until Slurm kills between the services' grace and the artifacts."""
+        budget = max(1.0, kill_wait_s(self.environment) - KILL_WAIT_RESERVE_S)
+        self.deadline = now + budget
+        reserve = budget / 3 if self.description.get("artifacts") else min(2.0, budget / 3)
+        self.grace_end = now + min(self.grace_s, budget - reserve)
+        self.hurry_at = now + (self.grace_end - now) / 2
+
+    def enforce_time_limit(self, now: float) -> None:
+        """On this machine nobody else ends a job whose time is over."""
+        if self.is_slurm or self.time_limit_s is None or self.outcome is not None:
+            return
+        if now - self.began >= self.time_limit_s:
+            self.decide("time_limit", 128 + signal.SIGTERM, message="the time limit was reached")
+
+    # -- starting
+
+    def start_what_may(self, now: float) -> None:
+        """Start every service whose dependencies are met; one that can never start ends the job."""
+        for service in self.services:
+            if service.status != "waiting" or self.outcome is not None:
+                continue
+            answers = [
+                (need, condition, self.by_name[need].satisfies(condition)) for need, condition in service.depends_on
+            ]
+            if all(answer for _, _, answer in answers):
+                self.start(service, now)
+        if self.outcome is None and not self.mains_are_done():
+            for service in self.services:
+                self.check_hope(service)
+
+    def check_hope(self, service: Service) -> None:
+        """End the job when a service waits for what can no longer happen."""
+        if service.status != "waiting" or self.outcome is not None:
+            return
+        for need, condition in service.depends_on:
+            if self.by_name[need].satisfies(condition) is False:
+                service.status = "failed"
+                service.failure_reason = "{} will never be {}".format(need, condition.replace("service_", "", 1))
+                self.record.tell(service.name, "cannot start: " + service.failure_reason)
+                self.decide("dependency_failed", 1, service, message=service.failure_reason)
+                return
+
+    def start(self, service: Service, now: float) -> None:
+        """Launch it once more."""
+        is_restart = service.launches > 0
+        service.launches += 1
+        service.stopping, service.kill_at, service.killed_at, service.step_id = "", None, None, None
+        service.ready_at = service.finished_at = service.failure_reason = None
+        service.started_at = time.time()
+        while service.port_holders:
+            service.port_holders.pop().close()
+        self.record.is_stale = True
+        try:
+            log = self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            try:
+                os.set_blocking(log, True)
+                offset = os.fstat(log).st_size
+                service.process = subprocess.Popen(
+                    ["bash", self.script, "step:" + service.name],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=self.step_environment(service),
+                    start_new_session=True,
+                )
+            finally:
+                os.close(log)
+        except (OSError, Refused, ValueError) as error:
+            service.status = "starting"
+            self.record.tell(service.name, "could not be started: {}".format(error))
+            self.ended(service, 127, None, now, "it could not be started: {}".format(error))
+            return
+        service.status = "starting" if service.readiness else "running"
+        if is_restart:
+            self.record.event("restarted", service.name, restart_count=service.window.restart_count, pid=service.pid)
+        else:
+            self.record.event("started", service.name, pid=service.pid)
+        self.record.tell(service.name, "{} (pid {})".format("restarted" if is_restart else "started", service.pid))
+        if service.readiness:
+            service.probe = self.make_probe(service, service.readiness, now, offset)
+
+    def step_environment(self, service: Service) -> Dict[str, str]:
+        """What the service's process finds in its environment."""
+        environment = dict(self.environment)
+        environment.update(
+            HPC_COMPOSE_JOB_DIR=self.folder.path,
+            HPC_COMPOSE_JOB_ROOT=self.folder.path,
+            HPC_COMPOSE_JOB_ID=self.job_id,
+            HPC_COMPOSE_ENGINE="slurm" if self.is_slurm else "local",
+            HPC_COMPOSE_SERVICE_NAME=service.name,
+            HPC_COMPOSE_ATTEMPT=str(self.record.attempt),
+            HPC_COMPOSE_IS_RESUME="1" if self.record.attempt else "0",
+            HPC_COMPOSE_PRIMARY_NODE=self.allocation.primary,
+            HPC_COMPOSE_NODE_COUNT=str(len(self.allocation.nodes)),
+            HPC_COMPOSE_NODELIST=self.allocation.nodelist,
+            HPC_COMPOSE_NODELIST_FILE=os.path.join(self.folder.path, "allocation", "nodes.txt"),
+            HPC_COMPOSE_SUBMISSION_TOKEN=self.record.token or "",
+        )
+        for other in self.services:
+            prefix = "HPC_COMPOSE_" + variable_name(other.name)
+            environment[prefix + "_HOST"] = self.host_of(other)
+            for port_name, port in other.ports.items():
+                environment["{}_PORT_{}".format(prefix, variable_name(port_name))] = str(port)
+                url = "http://{}:{}".format(self.host_of(other), port)
+                environment["{}_URL_{}".format(prefix, variable_name(port_name))] = url
+        return environment
+
+    def host_of(self, _service: Service) -> str:
+        """Where the others reach it."""
+        return self.allocation.primary if self.is_slurm else "127.0.0.1"
+
+    def filled(self, text: str) -> str:
+        """`text` with `@{service.host}` and `@{service.port.name}` filled in."""
+
+        def value(found: Any) -> str:
+            service = self.by_name.get(found.group(1))
+            if service is None or (found.group(2) and found.group(2) not in service.ports):
+                raise Refused("{} names no service or port of this job".format(found.group(0)))
+            return str(service.ports[found.group(2)]) if found.group(2) else self.host_of(service)
+
+        return re.sub(r"@\{([^{}]+?)\.(?:host|port\.([^{}.]+))\}", value, text)
+
+    def make_probe(self, service: Service, readiness: Json, now: float, offset: int) -> Probe:
+        """The probe that the description asks for."""
+        kind, timeout_s = readiness["type"], float(readiness.get("timeout_s") or 60)
+        if kind == "sleep":
+            return SleepProbe(now, float(readiness["seconds"]))
+        if kind == "log":
+            log = self.folder.open("logs", service.log_name, os.O_RDONLY)
+            return LogProbe(now, timeout_s, readiness["pattern"], LogTail(log, offset))
+        if kind == "tcp":
+            host = self.filled(readiness.get("host") or "127.0.0.1")
+            port = int(self.filled(str(readiness["port"])))
+            return NetworkProbe(
+                "tcp {}:{}".format(host, port), now, timeout_s, lambda: tcp_answers(host, port), self.wake
+            )
+        if kind == "http":
+            url, wanted = self.filled(readiness["url"]), int(readiness.get("status_code") or 200)
+            return NetworkProbe(
+                "http {} to be {}".format(url, wanted), now, timeout_s, lambda: http_status(url) == wanted, self.wake
+            )
+        raise Refused("service {}: readiness {} is not known".format(service.name, kind))
+
+    # -- watching
+
+    def reap(self, now: float, wait_s: float = 0.0) -> None:
+        """Take notice of every process that ended."""
+        give_up_at = time.monotonic() + wait_s
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is not None:
+                self.reap_one(found.si_pid, now)
+                give_up_at = 0.0
+            elif time.monotonic() >= give_up_at:
+                return
+            else:
+                time.sleep(0.001)
+
+    def reap_one(self, pid: int, now: float) -> None:
+        """Take notice of one; while it is a zombie its pid still names its process group, and nothing else."""
+        service = next((service for service in self.services if service.pid == pid), None)
+        if service is not None and not self.uses_srun(service) and not service.stopping:
+            send(pid, signal.SIGKILL)  # as Slurm does with what a task leaves behind
+        _, status = os.waitpid(pid, 0)
+        signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        code = 128 + signum if signum is not None else os.WEXITSTATUS(status)
+        if service is None:
+            self.tools.ended(pid, code)
+        elif service.stopping and not self.uses_srun(service) and group_exists(pid):
+            service.lingering = (code, signum)  # the rest of its group was told to stop too and has its grace time
+        else:
+            self.exited(service, code, signum, now)
+
+    def advance(self, service: Service, now: float) -> None:
+        """Its timers: readiness, back-off, grace."""
+        probe = service.probe
+        if probe is not None and now >= min(probe.next_at, probe.deadline):
+            try:
+                if now >= probe.next_at and probe.poll(now):
+                    self.became_ready(service)
+                elif now >= probe.deadline:
+                    self.readiness_failed(service, "not ready in time: " + probe.what, now)
+            except PatternTooSlow as error:
+                self.readiness_failed(service, "its readiness cannot be told: {}".format(error), now)
+        if service.status == "backoff" and now >= service.relaunch_at and self.outcome is None:
+            self.start(service, now)
+        if service.verdict_at is not None and now >= service.verdict_at and self.outcome is None:
+            service.verdict_at = None
+            self.failed(service, *service.verdict, now=now)
+        if service.kill_at is not None and now >= service.kill_at:
+            self.kill(service, now)
+        if service.lingering is not None and not group_exists(service.pid):
+            self.exited(service, service.lingering[0], service.lingering[1], now)
+        if service.is_alive and service.killed_at is not None and now >= service.killed_at + UNKILLABLE_S:
+            self.record.tell(service.name, "did not die (pid {}); going on without it".format(service.pid))
+            self.exited(service, 137, int(signal.SIGKILL), now)
+
+    def became_ready(self, service: Service) -> None:
+        """Its probe succeeded."""
+        self.end_probe(service)
+        service.status, service.ready_at = "ready", time.time()
+        self.record.event("ready", service.name)
+        self.record.tell(service.name, "ready")
+
+    def readiness_failed(self, service: Service, why: str, now: float) -> None:
+        """It was not ready in time: its policy decides."""
+        self.end_probe(service)
+        service.failure_reason = why
+        self.record.event("readiness_failed", service.name, message=service.failure_reason)
+        self.record.tell(service.name, service.failure_reason)
+        if service.mode == "ignore":
+            service.status = "running"
+        elif service.mode == "restart_on_failure":
+            self.stop(service, "readiness", now)
+        else:
+            service.status = "failed"
+            self.decide("readiness_failed", 1, service, message=service.failure_reason)
+
+    def exited(self, service: Service, code: int, signum: Optional[int], now: float) -> None:
+        """Its process ended: write down how, then decide what follows."""
+        service.last_exit_code, service.last_signal = code, signum
+        if service.probe is not None and service.probe.last_look():
+            self.became_ready(service)
+        self.record.exit(service, code, signum, self.allocation)
+        how = "ended by {}".format(signal_name(signum)) if signum is not None else "exited with {}".format(code)
+        self.record.tell(service.name, how)
+        self.ended(service, code, signum, now, how)
+
+    def ended(self, service: Service, code: int, signum: Optional[int], now: float, how: str) -> None:
+        """What follows from its end: nothing, a restart, or the end of the job."""
+        was_told = service.stopping
+        self.end_probe(service)
+        self.record.index_log(service)
+        if service.process is not None:
+            service.process.returncode = code
+        service.process, service.lingering, service.kill_at, service.finished_at = None, None, None, time.time()
+        if was_told == "teardown" or (self.outcome is not None and code != 0):
+            service.status = "failed" if service.status == "failed" else "stopped"
+        elif was_told == "readiness":
+            self.failed(service, code or 1, signum, how, now)
+        elif code == 0:
+            service.completed, service.status = True, "exited"
+        elif self.is_slurm:
+            service.verdict_at = now + SETTLE_S
+            service.verdict = (code, signum, how)
+        else:
+            self.failed(service, code, signum, how, now)
+
+    def failed(self, service: Service, code: int, signum: Optional[int], how: str, now: float) -> None:
+        """It failed by itself: apply its policy."""
+        at = time.time()
+        if service.first_failure_at is None:
+            service.first_failure_at, service.first_failure_exit_code = at, code
+        if service.stopping != "readiness":
+            service.failure_reason = how
+        if service.mode == "ignore":
+            service.status = "exited"
+            self.record.tell(service.name, "its failure is ignored")
+            return
+        verdict = service.window.on_failure(now, at) if service.mode == "restart_on_failure" else "fail_job"
+        if verdict == "restart" and self.outcome is None:
+            service.status, service.relaunch_at = "backoff", now + service.backoff_s
+            count = service.window.restart_count
+            self.record.event("backoff", service.name, seconds=service.backoff_s, restart_count=count)
+            text = "restart {} of {} in {:g} s".format(count, service.window.max_restarts, service.backoff_s)
+            self.record.tell(service.name, text)
+            return
+        service.status = "failed"
+        cause = "service_failed"
+        if verdict in ("gave_up", "window_exhausted"):
+            cause = "restarts_exhausted" if verdict == "gave_up" else "window_exhausted"
+            limit = "{} restarts".format(service.window.max_restarts)
+            if verdict == "window_exhausted":
+                limit = "{} restarts in {:g} s".format(service.window.max_in_window, service.window.window_s or 0)
+            service.failure_reason = "{} after {}".format(service.failure_reason, limit)
+            self.record.event(verdict, service.name, restart_count=service.window.restart_count)
+            self.record.tell(service.name, "no restart: {} are used up".format(limit))
+        self.decide(cause, code, service, signum, service.failure_reason or how)
+
+    def mains_are_done(self) -> bool:
+        """Every main service has ended (every service, when none is main)."""
+        mains = [service for service in self.services if service.is_main] or self.services
+        return all(service.has_ended for service in mains)
+
+    def judge(self) -> None:
+        """The job is complete once every main service has ended well."""
+        if self.outcome is None and self.mains_are_done():
+            self.decide("completed", 0, message="every main service ended")
+
+    def decide(
+        self,
+        cause: str,
+        exit_code: int,
+        service: Optional[Service] = None,
+        signum: Optional[int] = None,
+        message: str = "",
+    ) -> None:
+        """The job ends, for the first reason there is; only success gives way to a later signal."""
+        if self.outcome is not None and not (self.outcome.cause == "completed" and exit_code):
+            return
+        self.outcome = Outcome(cause, exit_code, service.name if service else None, signum, message)
+        self.record.end(self.outcome)
+        about = " ({})".format(self.outcome.service) if self.outcome.service else ""
+        self.record.tell_job("ends: {}{}: {}".format(cause, about, message))
+
+    # -- stopping
+
+    def stop_what_may(self, now: float) -> None:
+        """Tell every service to stop whose dependents have ended; when time runs out, all of them."""
+        must_hurry = self.hurry_at is not None and now >= self.hurry_at
+        for service in self.services:
+            if not service.is_alive and not service.has_ended:
+                is_own_failure = service.verdict_at is not None and self.deadline is None
+                service.status = "failed" if is_own_failure else "stopped" if service.launches else "skipped"
+                service.failure_reason = service.verdict[2] if is_own_failure else service.failure_reason
+                service.verdict_at = None
+                self.record.is_stale = True
+            if not service.is_alive or service.stopping == "teardown":
+                continue
+            if must_hurry or not any(self.by_name[name].is_alive for name in self.graph.dependents(service.name)):
+                self.stop(service, "teardown", now)
+        if self.grace_end is not None and now >= self.grace_end:
+            for service in self.services:
+                if service.is_alive and service.killed_at is None:
+                    self.kill(service, now)
+
+    def stop(self, service: Service, why: str, now: float) -> None:
+        """TERM now, KILL after the grace time."""
+        self.note_stop(service, why, now)
+        self.signal_service(service, signal.SIGTERM)
+
+    def note_stop(self, service: Service, why: str, now: float) -> None:
+        """It has been told to stop."""
+        was_told = service.stopping
+        service.stopping = why
+        if service.killed_at is None:
+            kill_at = now + self.grace_s
+            if was_told and service.kill_at is not None:
+                kill_at = min(kill_at, service.kill_at)
+            service.kill_at = kill_at if self.grace_end is None else min(kill_at, self.grace_end)
+        self.end_probe(service)
+        self.record.event("stopping", service.name)
+        self.record.tell(service.name, "stopping")
+
+    def kill(self, service: Service, now: float) -> None:
+        """The grace time is over."""
+        service.kill_at, service.killed_at = None, now
+        service.stopping = service.stopping or "teardown"
+        self.record.event("killed", service.name)
+        self.record.tell(service.name, "killed after its grace time")
+        if self.uses_srun(service):
+            self.steps.kill(service)
+        send(service.pid, signal.SIGKILL)
+
+    def uses_srun(self, service: Service) -> bool:
+        """Its process is srun, which passes signals on in ways of its own."""
+        return self.is_slurm and service.launch == "srun"
+
+    def signal_service(self, service: Service, signum: int) -> None:
+        """Deliver a signal to the service's own processes."""
+        if not self.uses_srun(service):
+            send(service.pid, signum)
+            if signum == signal.SIGTERM:
+                send(service.pid, signal.SIGCONT)  # one that was stopped must wake up to end
+        else:
+            self.steps.signal(service, signum)
+
+    def stop_after_error(self) -> None:
+        """Stop the services although something in here went wrong."""
+        try:
+            self.loop()
+        except Exception as error:  # noqa: BLE001 - the last resort kills them
+            self.explain(error)
+            for service in self.services:
+                if service.is_alive:
+                    send(service.pid, signal.SIGKILL)
+                    service.status = "stopped"
+
+    def explain(self, error: Exception) -> None:
+        """An error of the user in one line, one of ours with its traceback."""
+        if isinstance(error, Refused):
+            complain(str(error))
+            return
+        import traceback
+
+        complain("an error inside the supervisor:")
+        for line in traceback.format_exc().splitlines():
+            complain(line)
+
+    def kill_what_is_left(self) -> None:
+        """Kill what the services left running outside of their process groups."""
+        if not self.owns_processes:
+            return
+        give_up_at = time.monotonic() + UNKILLABLE_S
+        while time.monotonic() < give_up_at:
+            self.reap(time.monotonic())
+            left = set(descendants(os.getpid())) - self.tools.pids
+            if not left:
+                return
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except (ProcessLookupError, PermissionError):
+                    pass
+            self.reap(time.monotonic(), wait_s=0.05)
+
+    def finish(self) -> int:
+        """What comes after the last service: artifacts, final state, last event."""
+        self.tools.kill()
+        self.kill_what_is_left()
+        try:
+            self.collect_artifacts()
+        except (OSError, Refused) as error:
+            complain("the artifacts cannot be collected: {}".format(error))
+        except Exception as error:  # noqa: BLE001 - what became of the artifacts never changes how the job ended
+            self.explain(error)
+        self.take_signals(time.monotonic())
+        outcome = self.outcome
+        assert outcome is not None
+        self.is_final = True
+        self.finished_at = time.time()
+        for service in self.services:
+            if not service.has_ended:
+                service.status = "stopped" if service.launches else "skipped"
+            self.record.index_log(service)
+        for _ in range(3):
+            if self.record.state(self.state(time.monotonic())):
+                break
+            time.sleep(0.2)
+        self.record.event("finished", cause=outcome.cause, exit_code=outcome.exit_code, job_status=outcome.job_status)
+        self.record.tell_job("{}, exit status {}".format(outcome.job_status, outcome.exit_code))
+        return outcome.exit_code
+
+    # -- writing down
+
+    def collect_artifacts(self) -> None:
+        """Copy the declared artifacts when the policy asks for them."""
+        rules = self.description.get("artifacts")
+        assert self.outcome is not None
+        is_success = self.outcome.cause == "completed"
+        if not rules or rules.get("collect", "always") not in ("always", "on_success" if is_success else "on_failure"):
+            return
+        give_up_at = time.monotonic() + float(self.description.get("artifacts_deadline_s") or 60)
+
+        def may_go_on() -> bool:
+            now = time.monotonic()
+            self.take_signals(now)
+            self.write_what_is_due(now)
+            return now < (give_up_at if self.deadline is None else min(give_up_at, self.deadline))
+
+        found = ArtifactCollector(self.folder, rules.get("bundles") or {}, may_go_on).collect()
+        self.record.manifest(rules.get("collect", "always"), is_success, found)
+
+    def write_what_is_due(self, now: float) -> None:
+        """State after a transition and at each heartbeat, the logs' time index at its interval."""
+        if now >= self.index_at:
+            self.index_at = now + self.log_index_s
+            for service in self.services:
+                self.record.index_log(service)
+        if self.record.is_stale or now >= self.write_at:
+            is_written = self.record.state(self.state(now))
+            self.write_at = now + (self.heartbeat_s if is_written else min(1.0, self.heartbeat_s))
+
+    def state(self, now: float) -> Json:
+        """The whole of state.json."""
+        at = time.time()
+        outcome = self.outcome if self.is_final else None
+        log_folder = os.path.join(self.folder.path, "logs")
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "backend": "slurm" if self.is_slurm else "local",
+            "runtime_backend": self.description.get("backend"),
+            "job_id": self.job_id,
+            "job_name": self.description.get("name"),
+            "submission_token": self.record.token,
+            "job_status": outcome.job_status if outcome else "RUNNING",
+            "job_exit_code": outcome.exit_code if outcome else None,
+            "cause": outcome.cause if outcome else None,
+            "supervisor_pid": os.getpid(),
+            "supervisor_start_ticks": self.ticks,
+            "host": socket.gethostname(),
+            "attempt": self.record.attempt,
+            "is_resume": self.record.attempt > 0,
+            "resume_dir": None,
+            "started_at": self.started_at,
+            "updated_at": at,
+            "heartbeat_at": at,
+            "finished_at": self.finished_at,
+            "services": [service.as_json(now, log_folder, self.allocation) for service in self.services],
+        }
+
+    def end_probe(self, service: Service) -> None:
+        """It is not asked any more."""
+        if service.probe is not None:
+            service.probe.close()
+            service.probe = None
