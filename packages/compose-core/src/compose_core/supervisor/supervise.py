@@ -7,16 +7,16 @@ import signal
 import socket
 import subprocess
 import time
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, Optional, Set
 
 from compose_core.supervisor.allocation import Allocation
 from compose_core.supervisor.artifacts import ArtifactCollector
+from compose_core.supervisor.ending import Budget, Ending, SignalInbox, Stoppable
 from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
 from compose_core.supervisor.host import (
     adopt_orphans,
     descendants,
     group_exists,
-    kill_wait_s,
     reserve_port,
     restart_count,
     seconds_since_start,
@@ -40,19 +40,14 @@ from compose_core.supervisor.service import Service
 from compose_core.supervisor.steps import Steps, Tools
 from compose_core.supervisor.talk import Refused, complain, signal_name
 
-KILL_WAIT_RESERVE_S = 2.0
 UNKILLABLE_S = 5.0
 """How long a killed process may linger (device sleep) before teardown goes on without it."""
-SLURM_CONT_S = 5.0
-"""Slurm sends CONT right before TERM to a whole job; a TERM without it reached the batch script alone."""
 LINGER_S = 0.05
 SETTLE_S = 1.0
 """When Slurm ends a job, a step may end before the TERM for this program arrives: its failure is judged this much later."""
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-FORWARDED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
-class Supervisor:
+class Supervisor(Stoppable):
     """Runs one job from its first service to its last state."""
 
     def __init__(
@@ -79,21 +74,14 @@ class Supervisor:
         self.finished_at: Optional[float] = None
         self.heartbeat_s = float(description.get("heartbeat_s") or 10)
         self.log_index_s = float(description.get("log_index_s") or 10)
-        self.grace_s = float(description.get("stop_grace_s", 30))
-        self.time_limit_s: Optional[float] = description.get("time_limit_s")
+        self.budget = Budget(description, environment, self.began)
 
         self.outcome: Optional[Outcome] = None
         self.is_final = False
-        self.hurry_at: Optional[float] = None
-        self.grace_end: Optional[float] = None
-        self.deadline: Optional[float] = None
-        self.cont_at: Optional[float] = None
         self.write_at = self.index_at = 0.0
-        self.received: List[int] = []
-        self.wake_reader, self.wake_writer = os.pipe()
-        for descriptor in (self.wake_reader, self.wake_writer):
-            os.set_blocking(descriptor, False)
-        self.catch_signals()
+        self.inbox = SignalInbox()
+        self.inbox.catch()
+        self.ending = Ending(self, self.budget, self.inbox)
         self.allocation = Allocation(environment)
 
     # -- life of the job
@@ -145,12 +133,12 @@ class Supervisor:
         self.index_at = time.monotonic() + self.log_index_s
         while True:
             now = time.monotonic()
-            self.take_signals(now)
+            self.ending.take_signals(now)
             self.reap(now)
             self.tools.kill(before=now)
             for service in self.services:
                 self.advance(service, now)
-            self.enforce_time_limit(now)
+            self.ending.enforce_time_limit(now)
             if self.outcome is None:
                 self.start_what_may(now)
                 self.judge()
@@ -163,7 +151,7 @@ class Supervisor:
 
     def wait(self, now: float) -> None:
         """Sleep until a signal, an answer or the next timer."""
-        due = [self.write_at, self.index_at, self.tools.next_at]
+        due = [self.write_at, self.index_at, self.tools.next_at, self.ending.next_at]
         for service in self.services:
             if service.probe is not None:
                 due += [service.probe.next_at, service.probe.deadline]
@@ -175,97 +163,16 @@ class Supervisor:
             if service.lingering is not None:
                 due.append(now + LINGER_S)
         if self.outcome is not None:
-            due += [at for at in (self.hurry_at, self.grace_end) if at is not None and at > now]
-        elif self.time_limit_s is not None and not self.is_slurm:
-            due.append(self.began + self.time_limit_s)
+            due += [at for at in (self.budget.hurry_at, self.budget.grace_end) if at is not None and at > now]
         pipes = self.tools.pipes
-        ready, _, _ = select.select([self.wake_reader, *pipes], [], [], max(0.0, min(due) - time.monotonic()))
+        ready, _, _ = select.select([self.inbox.reader, *pipes], [], [], max(0.0, min(due) - time.monotonic()))
         for descriptor in ready:
             if descriptor in pipes:
                 pipes[descriptor].read()
             else:
-                os.read(self.wake_reader, 65536)
-        if ready and self.wake_reader not in ready:
+                os.read(self.inbox.reader, 65536)
+        if ready and self.inbox.reader not in ready:
             self.reap(time.monotonic(), wait_s=0.01)  # the end of an answer comes right before the exit
-
-    def catch_signals(self) -> None:
-        """From now on a signal wakes the loop, and is handled there."""
-        for signum in STOP_SIGNALS + FORWARDED_SIGNALS + (signal.SIGCONT, signal.SIGCHLD):
-            is_unwanted = signum in (signal.SIGHUP, signal.SIGINT) and signal.getsignal(signum) == signal.SIG_IGN
-            if not is_unwanted:  # nohup and background jobs of a shell ignore these two
-                signal.signal(signum, self.note_signal)
-        signal.set_wakeup_fd(self.wake_writer)
-
-    def note_signal(self, signum: int, _frame: Any) -> None:
-        """Remember it; children are asked for anyway."""
-        if signum != signal.SIGCHLD:
-            self.received.append(signum)
-
-    def wake(self) -> None:
-        """Wake the loop from a thread."""
-        try:
-            os.write(self.wake_writer, b"\0")
-        except OSError:
-            pass  # the pipe is full, so it is awake
-
-    # -- signals from outside
-
-    def take_signals(self, now: float) -> None:
-        """What arrived since the last turn; CONT first, because it tells what a TERM beside it means."""
-        received, self.received[:] = list(self.received), []
-        if signal.SIGCONT in received:
-            self.cont_at = now
-        for signum in received:
-            if signum in FORWARDED_SIGNALS:
-                self.record.event("signal", signal=signum)
-                self.record.tell_job("{} goes to the services".format(signal.Signals(signum).name))
-                for service in self.services:
-                    if service.is_alive and self.outcome is None:
-                        self.signal_service(service, signum)
-            elif signum in STOP_SIGNALS:
-                self.stop_by_signal(signum, now)
-
-    def stop_by_signal(self, signum: int, now: float) -> None:
-        """The job is told to end: all of teardown fits into what Slurm leaves before it kills."""
-        self.record.event("signal", signal=signum)
-        self.record.tell_job("{} received".format(signal.Signals(signum).name))
-        cause = "cancelled" if signum in (signal.SIGTERM, signal.SIGINT) else "signal"
-        if signum == signal.SIGTERM and self.time_is_over(now):
-            cause = "time_limit"
-        is_first = self.deadline is None
-        if is_first:
-            self.set_budget(now)
-        self.decide(cause, 128 + signum, signum=signum, message="{} received".format(signal.Signals(signum).name))
-        for service in self.services:
-            if service.is_alive and service.kill_at is not None and self.grace_end is not None:
-                service.kill_at = min(service.kill_at, self.grace_end)
-        whole_job = self.cont_at is not None and now - self.cont_at <= SLURM_CONT_S
-        if is_first and self.is_slurm and signum == signal.SIGTERM and whole_job:
-            for service in self.services:  # their steps got TERM from Slurm together with us
-                if service.is_alive and self.uses_srun(service) and not service.stopping:
-                    self.note_stop(service, "teardown", now)
-
-    def time_is_over(self, now: float) -> bool:
-        """The time limit has passed, or nearly."""
-        end = self.environment.get("SLURM_JOB_END_TIME", "")
-        if end.isdigit() and time.time() >= int(end) - 1:
-            return True
-        return self.time_limit_s is not None and now - self.began >= self.time_limit_s - 1
-
-    def set_budget(self, now: float) -> None:
-        """Share the time until Slurm kills between the services' grace and the artifacts."""
-        budget = max(1.0, kill_wait_s(self.environment) - KILL_WAIT_RESERVE_S)
-        self.deadline = now + budget
-        reserve = budget / 3 if self.description.get("artifacts") else min(2.0, budget / 3)
-        self.grace_end = now + min(self.grace_s, budget - reserve)
-        self.hurry_at = now + (self.grace_end - now) / 2
-
-    def enforce_time_limit(self, now: float) -> None:
-        """On this machine nobody else ends a job whose time is over."""
-        if self.is_slurm or self.time_limit_s is None or self.outcome is not None:
-            return
-        if now - self.began >= self.time_limit_s:
-            self.decide("time_limit", 128 + signal.SIGTERM, message="the time limit was reached")
 
     # -- starting
 
@@ -387,12 +294,16 @@ class Supervisor:
             host = self.filled(readiness.get("host") or "127.0.0.1")
             port = int(self.filled(str(readiness["port"])))
             return NetworkProbe(
-                "tcp {}:{}".format(host, port), now, timeout_s, lambda: tcp_answers(host, port), self.wake
+                "tcp {}:{}".format(host, port), now, timeout_s, lambda: tcp_answers(host, port), self.inbox.wake
             )
         if kind == "http":
             url, wanted = self.filled(readiness["url"]), int(readiness.get("status_code") or 200)
             return NetworkProbe(
-                "http {} to be {}".format(url, wanted), now, timeout_s, lambda: http_status(url) == wanted, self.wake
+                "http {} to be {}".format(url, wanted),
+                now,
+                timeout_s,
+                lambda: http_status(url) == wanted,
+                self.inbox.wake,
             )
         raise Refused("service {}: readiness {} is not known".format(service.name, kind))
 
@@ -565,10 +476,10 @@ class Supervisor:
 
     def stop_what_may(self, now: float) -> None:
         """Tell every service to stop whose dependents have ended; when time runs out, all of them."""
-        must_hurry = self.hurry_at is not None and now >= self.hurry_at
+        must_hurry = self.budget.hurry_at is not None and now >= self.budget.hurry_at
         for service in self.services:
             if not service.is_alive and not service.has_ended:
-                is_own_failure = service.verdict_at is not None and self.deadline is None
+                is_own_failure = service.verdict_at is not None and self.budget.deadline is None
                 service.status = "failed" if is_own_failure else "stopped" if service.launches else "skipped"
                 service.failure_reason = service.verdict[2] if is_own_failure else service.failure_reason
                 service.verdict_at = None
@@ -577,7 +488,7 @@ class Supervisor:
                 continue
             if must_hurry or not any(self.by_name[name].is_alive for name in self.graph.dependents(service.name)):
                 self.stop(service, "teardown", now)
-        if self.grace_end is not None and now >= self.grace_end:
+        if self.budget.grace_end is not None and now >= self.budget.grace_end:
             for service in self.services:
                 if service.is_alive and service.killed_at is None:
                     self.kill(service, now)
@@ -592,10 +503,10 @@ class Supervisor:
         was_told = service.stopping
         service.stopping = why
         if service.killed_at is None:
-            kill_at = now + self.grace_s
+            kill_at = now + self.budget.grace_s
             if was_told and service.kill_at is not None:
                 kill_at = min(kill_at, service.kill_at)
-            service.kill_at = kill_at if self.grace_end is None else min(kill_at, self.grace_end)
+            service.kill_at = kill_at if self.budget.grace_end is None else min(kill_at, self.budget.grace_end)
         self.end_probe(service)
         self.record.event("stopping", service.name)
         self.record.tell(service.name, "stopping")
@@ -672,7 +583,7 @@ class Supervisor:
             complain("the artifacts cannot be collected: {}".format(error))
         except Exception as error:  # noqa: BLE001 - what became of the artifacts never changes how the job ended
             self.explain(error)
-        self.take_signals(time.monotonic())
+        self.ending.take_signals(time.monotonic())
         outcome = self.outcome
         assert outcome is not None
         self.is_final = True
@@ -702,9 +613,9 @@ class Supervisor:
 
         def may_go_on() -> bool:
             now = time.monotonic()
-            self.take_signals(now)
+            self.ending.take_signals(now)
             self.write_what_is_due(now)
-            return now < (give_up_at if self.deadline is None else min(give_up_at, self.deadline))
+            return now < (give_up_at if self.budget.deadline is None else min(give_up_at, self.budget.deadline))
 
         found = ArtifactCollector(self.folder, rules.get("bundles") or {}, may_go_on).collect()
         self.record.manifest(rules.get("collect", "always"), is_success, found)
