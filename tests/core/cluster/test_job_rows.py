@@ -35,3 +35,14 @@ def test_what_no_row_speaks_of_is_none() -> None:
     assert find_row(ROWS, JobId("3043_9")) is None
     assert find_row(ROWS, JobId("4")) is None
     assert find_row([], JobId("41")) is None
+
+
+def test_an_array_lives_as_long_as_one_of_its_rows() -> None:
+    """squeue has no row with the array's own id once no task waits any more."""
+    rows = [_row("3043_1", "1", JobState.COMPLETED), _row("3043_2", "2"), _row("3043_3", "3", JobState.FAILED)]
+    found = find_row(rows, JobId("3043"))
+    assert found is not None
+    assert found.state is JobState.RUNNING
+    over = find_row([rows[0], rows[2]], JobId("3043"))
+    assert over is not None
+    assert over.state.is_terminal

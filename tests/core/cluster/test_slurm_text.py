@@ -1,17 +1,11 @@
 from __future__ import annotations
 
-from itertools import islice
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from compose_core.cluster.slurm_text import (
-    array_tasks,
     epoch_s,
     exit_status,
     fault_kind,
-    holds_task,
     limit_s,
     start_time_text,
     word,
@@ -58,35 +52,6 @@ def test_exit_codes_come_with_their_signal(text: str, status: tuple[int | None, 
 @pytest.mark.parametrize("text", ["None", "(null)", "N/A", "Unknown", "", "  "])
 def test_slurms_ways_of_saying_nothing_are_empty(text: str) -> None:
     assert word(text) == ""
-
-
-@pytest.mark.parametrize(
-    ("expression", "tasks"),
-    [
-        ("2-5%2", [2, 3, 4, 5]),
-        ("1,3,7-9", [1, 3, 7, 8, 9]),
-        ("0-10:5", [0, 5, 10]),
-        ("7", [7]),
-        ("1,2,...", [1, 2]),
-        ("5-2", []),
-        ("", []),
-        ("a-b", []),
-    ],
-)
-def test_tasks_of_an_array_expression(expression: str, tasks: list[int]) -> None:
-    assert list(array_tasks(expression)) == tasks
-
-
-def test_a_huge_array_is_walked_only_as_far_as_asked() -> None:
-    assert list(islice(array_tasks("0-999999999"), 3)) == [0, 1, 2]
-    assert holds_task("0-999999999", 123_456_789)
-
-
-@given(st.text(alphabet="0123456789-,:%. ", max_size=20), st.integers(0, 200))
-def test_looking_for_a_task_agrees_with_walking_through_all(expression: str, task: int) -> None:
-    walked = task in set(islice(array_tasks(expression), 300))
-    if walked:
-        assert holds_task(expression, task)
 
 
 @pytest.mark.parametrize(

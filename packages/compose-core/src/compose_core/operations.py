@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from compose_core.records.job_record import JobRecord
     from compose_core.submission.resolve import Resolution
     from compose_core.submission.submit import Submission
+    from compose_core.tracking.array_artifacts import ArrayExportReport
     from compose_core.tracking.artifacts import ExportReport
     from compose_core.tracking.cancel import CancelResult
     from compose_core.tracking.jobs import TrackedJobs
@@ -120,13 +121,30 @@ def export_artifacts(
     tarball: bool = False,
     export_dir: Path | None = None,
 ) -> ExportReport:
-    """Copy what the job collected to its export folder, with provenance.
+    """Copy what the job collected to its export folder, with provenance; a job that is no array.
 
     Raises: HpccError: the job has collected nothing, or there is no such bundle.
     """
     from compose_core.tracking import artifacts
 
     return artifacts.export_artifacts(record, site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir)
+
+
+def export_array(
+    site: Site,
+    record: JobRecord,
+    *,
+    bundles: Sequence[str] = (),
+    tarball: bool = False,
+    export_dir: Path | None = None,
+) -> ArrayExportReport:
+    """The same for every task of an array.
+
+    Raises: HpccError: no task has collected anything, or there is no such bundle.
+    """
+    from compose_core.tracking import array_artifacts
+
+    return array_artifacts.export_array(record, site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir)
 
 
 def engine_of(site: Site, record: JobRecord) -> Engine:

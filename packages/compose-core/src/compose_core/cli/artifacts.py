@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from compose_core.cli import options
 from compose_core.cli.tools import Tools
+
+if TYPE_CHECKING:
+    from compose_core.tracking.artifacts import ExportReport
 
 
 @click.command(help="Copy what a job collected to the export folder that its compose file names.")
@@ -27,16 +32,27 @@ def artifacts(
     tools: Tools, file: Path, job_id: str | None, bundles: tuple[str, ...], tarball: bool, export_dir: Path | None
 ) -> None:
     """Payload → export folder, with provenance."""
-    from compose_core.operations import export_artifacts
+    from compose_core.operations import export_array, export_artifacts
 
     record = tools.find_job(file, job_id)
+    if record.array is not None:
+        of_array = export_array(tools.site, record, bundles=bundles, tarball=tarball, export_dir=export_dir)
+        if of_array.without:
+            tools.output.talk(f"nothing collected (yet): {', '.join(of_array.without)}")
+        _report(tools, of_array.tasks, of_array.as_json())
+        return
     report = export_artifacts(tools.site, record, bundles=bundles, tarball=tarball, export_dir=export_dir)
-    for warning in report.warnings:
+    _report(tools, [report], report.as_json())
+
+
+def _report(tools: Tools, reports: Sequence[ExportReport], as_json: dict[str, Any]) -> None:
+    """What was exported of one job, or of the tasks of an array."""
+    for warning in (warning for report in reports for warning in report.warnings):
         tools.output.talk(f"warning: {warning}")
     if tools.output.is_json:
-        tools.output.json(report.as_json())
+        tools.output.json(as_json)
         return
-    for bundle in report.bundles:
+    for bundle in (bundle for report in reports for bundle in report.bundles):
         count = len(bundle.files)
         tools.output.data(f"{bundle.name}: {count} file{'s' if count != 1 else ''} to {bundle.export_dir}")
         for path in bundle.exported_paths:

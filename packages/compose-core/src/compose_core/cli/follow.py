@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from compose_core.cli.log_lines import echo_log_line
+from compose_core.cli.state_text import state_text
 from compose_core.cli.status import exit_status, print_status
+from compose_core.cli.task_table import task_counts
 from compose_core.cli.tools import Tools
 from compose_core.cli.up import command_for
 from compose_core.errors import ExitCode, HpccError
 from compose_core.job_state import JobState
 from compose_core.operations import engine_of
+from compose_core.tracking.array_summary import updated_array
 from compose_core.tracking.log_source import batch_log, service_logs
 from compose_core.tracking.observe import Watch, observe_one
 from compose_core.tracking.service_logs import follow_logs, prefix_width, read_logs
@@ -28,6 +31,9 @@ LAST_QUESTION_S = 15.0
 QUESTION_GROWTH = 1.5
 """The scheduler is asked soon after a change, then ever more seldom; files are looked at in every round."""
 FAILED_LOG_LINES = 10
+FAILED_TASKS_SHOWN = 3
+LOGS_FOLLOWED = 64
+"""An array with more logs than this is followed by its states alone."""
 
 
 def follow_to_the_end(tools: Tools, submission: Submission) -> int:
@@ -36,7 +42,7 @@ def follow_to_the_end(tools: Tools, submission: Submission) -> int:
     follower = JobFollower(tools, record)
     sources = service_logs(record)
     try:
-        if tools.output.is_json or tools.output.quiet:
+        if tools.output.is_json or tools.output.quiet or len(sources) > LOGS_FOLLOWED:
             follower.wait()
         else:
             width = prefix_width(sources)
@@ -72,12 +78,25 @@ class JobFollower:
     def tell(self) -> None:
         """Say what has changed since it was last said."""
         snapshot = self.snapshot
+        if snapshot.tasks:
+            self._tell_tasks(snapshot)
+            return
         for service in snapshot.services:
             restarts = service.state.restart_count if service.state else 0
             word = f"{service.status} (restart {restarts})" if restarts else service.status
             if service.status not in ("waiting", "unknown"):
                 self._tell_once(service.name, word, f"{service.name}: {word}")
         self._tell_once("", str(snapshot.state), f"job {snapshot.job_id}: {snapshot.state}{_because(snapshot)}")
+
+    def _tell_tasks(self, snapshot: JobSnapshot) -> None:
+        """The tasks that failed, each once, then how many are in which state."""
+        for task in snapshot.tasks:
+            if task.failed:
+                number = str(task.record.array_task_id)
+                self._tell_once(number, str(task.state), f"task {number}: {state_text(task)}")
+        counts = task_counts(snapshot)
+        self._told[""] = str(snapshot.state)
+        self._tell_once("tasks of the array", counts, f"array {snapshot.job_id}: {counts}{_because(snapshot)}")
 
     def wait(self) -> None:
         """Return when the job has ended."""
@@ -87,6 +106,8 @@ class JobFollower:
     def _look(self) -> JobSnapshot:
         clock = self._tools.site.clock
         by_files = observe_one(self._record, {}, clock, watch=self._watch)
+        if by_files.tasks:
+            by_files = updated_array(self.snapshot, by_files)
         due = clock.monotonic() - self._asked_at >= self._pause_s
         if by_files.terminal or not due:
             return by_files if by_files.terminal or by_files.source == "state" else self.snapshot
@@ -149,6 +170,11 @@ def _report_end(tools: Tools, submission: Submission, snapshot: JobSnapshot) -> 
 
 def _show_failed_logs(tools: Tools, snapshot: JobSnapshot) -> None:
     """The last lines of every service that failed, or of the batch log when none got that far."""
+    for task in [task for task in snapshot.tasks if task.failed][:FAILED_TASKS_SHOWN]:
+        tools.output.talk(f"task {task.record.array_task_id}:")
+        _show_failed_logs(tools, task)
+    if snapshot.tasks:
+        return
     failed = [service.name for service in snapshot.services if service.status == "failed"]
     if failed:
         sources = service_logs(snapshot.record, failed)

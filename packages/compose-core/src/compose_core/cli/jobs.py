@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from compose_core.cli import options
-from compose_core.cli.status import state_text
+from compose_core.cli.state_text import state_text
 from compose_core.cli.tools import Tools
 from compose_core.clock import iso
 from compose_core.units import format_duration

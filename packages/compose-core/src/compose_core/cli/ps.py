@@ -8,7 +8,9 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.service_table import print_services
-from compose_core.cli.status import exit_status, state_text
+from compose_core.cli.state_text import state_text
+from compose_core.cli.status import exit_status
+from compose_core.cli.task_table import print_tasks
 from compose_core.cli.tools import Tools
 
 
@@ -34,8 +36,11 @@ def ps(tools: Tools, file: Path, job_id: str | None) -> int:
             "exit_code",
             "observed_at",
             "services",
+            "array",
         )
         tools.output.json({key: report[key] for key in kept})
+    elif snapshot.tasks:
+        print_tasks(tools.output, snapshot)
     elif snapshot.services:
         print_services(tools.output, snapshot)
     else:

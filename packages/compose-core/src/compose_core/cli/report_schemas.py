@@ -227,6 +227,37 @@ class ServiceReport(ServiceState):
     alive: bool
 
 
+class TaskReport(_Part):
+    """One task of an array in short; `status --job-id <array>_<task>` says all."""
+
+    task_id: int
+    job_id: str
+    state: str
+    terminal: bool
+    failed: bool
+    exit_code: int | None
+    cause: str | None
+    reason: str
+    detail: str
+    started_at: float | None
+    ended_at: float | None
+    job_dir: str
+    batch_log: str
+    services: dict[str, str]
+    """Service name to its status."""
+
+
+class ArrayReport(_Part):
+    """The tasks of an array."""
+
+    spec: str
+    task_count: int
+    counts: dict[str, int]
+    """How many tasks are in which state."""
+    failed_tasks: list[int]
+    tasks: list[TaskReport]
+
+
 class JobFields(_Part):
     """How a job is."""
 
@@ -256,7 +287,13 @@ class JobFields(_Part):
     time_limit_s: int | None
     nodelist: str
     services: list[ServiceReport]
+    """Empty for an array as a whole."""
     warnings: list[str]
+    array_job_id: str | None
+    """Set for one task of an array."""
+    array_task_id: int | None
+    array: ArrayReport | None
+    """Set for an array as a whole."""
 
 
 class JobReport(JobFields, Report):
@@ -273,7 +310,8 @@ class StatusReport(JobReport):
     """`status`."""
 
     record: RecordReport
-    log_dir: str
+    log_dir: str | None
+    """None for an array: each task has its own."""
 
 
 class UpReport(JobReport):
@@ -302,6 +340,7 @@ class PsReport(Report):
     exit_code: int | None
     observed_at: float
     services: list[ServiceReport]
+    array: ArrayReport | None
 
 
 class ResolutionReport(Report):
@@ -406,6 +445,15 @@ class ArtifactsReport(Report):
     warnings: list[str]
 
 
+class ArrayArtifactsReport(Report):
+    """`artifacts` of an array."""
+
+    record: RecordReport
+    tasks: list[ArtifactsReport]
+    tasks_without_artifacts: list[str]
+    exported_paths: list[str]
+
+
 REPORTS: dict[str, tuple[type[Report], ...]] = {
     "validate": (ValidateReport,),
     "config": (ConfigReport,),
@@ -419,7 +467,7 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "jobs": (JobsReport,),
     "logs": (LogsReport,),
     "cancel": (CancelReport, CancelSubmissionReport),
-    "artifacts": (ArtifactsReport,),
+    "artifacts": (ArtifactsReport, ArrayArtifactsReport),
 }
 """What each command may print, besides an ErrorReport."""
 

@@ -10,6 +10,8 @@ import click
 from compose_core.cli import options
 from compose_core.cli.output import Output
 from compose_core.cli.service_table import print_services
+from compose_core.cli.state_text import state_text
+from compose_core.cli.task_table import failed_tasks, task_counts
 from compose_core.cli.tools import Tools
 from compose_core.clock import iso
 from compose_core.errors import ExitCode
@@ -35,7 +37,13 @@ def status(tools: Tools, file: Path, job_id: str | None) -> int:
     record = tools.find_job(file, job_id)
     snapshot = observe(tools.site, [record])[0]
     if tools.output.is_json:
-        tools.output.json({**snapshot.as_json(), "record": record.as_json(), "log_dir": f"{record.job_dir}/logs"})
+        tools.output.json(
+            {
+                **snapshot.as_json(),
+                "record": record.as_json(),
+                "log_dir": None if record.array else f"{record.job_dir}/logs",
+            }
+        )
     else:
         print_status(tools.output, snapshot)
     return exit_status(snapshot)
@@ -61,7 +69,9 @@ def print_status(output: Output, snapshot: JobSnapshot) -> None:
         _line(output, "started", f"{iso(snapshot.started_at)}{_elapsed(snapshot)}")
     if snapshot.time_limit_s is not None:
         _line(output, "time limit", format_slurm_time(snapshot.time_limit_s))
-    _line(output, "job folder", record.job_dir)
+    if snapshot.tasks:
+        _line(output, "array", f"{record.array.spec if record.array else ''}, {task_counts(snapshot)}")
+    _line(output, "job folder", f"{record.job_dir}_<task>" if record.array else record.job_dir)
     _line(output, "batch log", record.batch_log)
     for warning in snapshot.warnings:
         _line(output, "warning", warning)
@@ -69,16 +79,8 @@ def print_status(output: Output, snapshot: JobSnapshot) -> None:
         output.data("")
         print_services(output, snapshot)
         print_policies(output, snapshot)
-
-
-def state_text(snapshot: JobSnapshot) -> str:
-    """The state with what belongs to it: the exit code of a failure, the last known state of an unknown one."""
-    if snapshot.last_known_state is not None:
-        return f"{snapshot.state} (last known: {snapshot.last_known_state})"
-    if snapshot.failed and snapshot.exit_code:
-        cause = f", {snapshot.cause}" if snapshot.cause else ""
-        return f"{snapshot.state} (exit {snapshot.exit_code}{cause})"
-    return str(snapshot.state)
+    for line in failed_tasks(snapshot):
+        output.data(terminal_text(line))
 
 
 def print_policies(output: Output, snapshot: JobSnapshot) -> None:

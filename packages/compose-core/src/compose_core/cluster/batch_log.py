@@ -51,6 +51,20 @@ def batch_log_path(
     return folder / "".join((*parts, pattern[position:]))
 
 
+def task_log_pattern(options: Mapping[str, str], *, job_id: JobId, job_name: str, user: str) -> str:
+    """The `--output` of an array's tasks with all filled in that they have in common: `slurm-12_%a.out`."""
+    pattern = options.get("output") or "slurm-%A_%a.out"
+    values = {"A": job_id, "x": job_name, "u": user}
+    if "\\" in pattern:
+        return pattern
+
+    def common(match: re.Match[str]) -> str:
+        text = _filled(match, values) if match[2] in values else None
+        return match[0] if text is None else text.replace("%", "%%")
+
+    return _FIELD.sub(common, pattern)
+
+
 def make_log_folders(options: Mapping[str, str], *, job_name: str, user: str, project_dir: Path) -> str | None:
     """Make the folders of `--output` and `--error`: without them Slurm fails the job and leaves no trace.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,8 +12,6 @@ FIELD_SEPARATOR = "\x1f"
 """No job name, comment or path that a person writes holds it, unlike `|` or a space."""
 
 _NO_VALUE = frozenset({"", "N/A", "NONE", "UNKNOWN", "(NULL)", "NOT_SET", "INVALID"})
-_MAX_TASKS = 4_000_001
-"""One more than the largest array that Slurm can be configured for (MaxArraySize)."""
 _UNREACHABLE = re.compile(
     r"Unable to contact slurm controller|Socket timed out|Connection refused|Connection timed out|Connection reset"
     r"|Zero Bytes were transmitted|Slurm backup controller in standby|slurmdbd.*not (?:responding|running)"
@@ -76,32 +73,6 @@ def exit_status(text: str) -> tuple[int | None, int | None]:
 def array_job_id(base: str, tasks: str) -> str:
     """The id of one task; the array's own id for tasks that still wait together (`2-5%2`)."""
     return f"{base}_{tasks}" if tasks.isascii() and tasks.isdigit() else base
-
-
-def array_tasks(expression: str) -> Iterator[int]:
-    """The task numbers of `2-5%2`, `1,3,7-9` or `0-100:10`, one after the other; what was cut off (`...`) is left out."""
-    given = 0
-    for part in expression.split("%", 1)[0].split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?\s*", part, re.ASCII)
-        if not match:
-            continue
-        first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
-        for task in range(first, last + 1, max(1, step)):
-            given += 1
-            if given > _MAX_TASKS:
-                return
-            yield task
-
-
-def holds_task(expression: str, task: int) -> bool:
-    """Whether the expression holds the task, without walking through it."""
-    for part in expression.split("%", 1)[0].split(","):
-        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?\s*", part, re.ASCII)
-        if match:
-            first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
-            if first <= task <= last and (task - first) % max(1, step) == 0:
-                return True
-    return False
 
 
 def fault_kind(text: str) -> Literal["unreachable", "disabled", "error"]:

@@ -6,7 +6,7 @@ import posixpath
 
 from compose_core.errors import HpccError, raise_if_errors
 from compose_core.plan.context import PlanContext
-from compose_core.plan.directives import job_directives, job_name
+from compose_core.plan.directives import dependency_of, job_directives, job_name
 from compose_core.plan.geometry import allocation_of
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
 from compose_core.plan.order import launch_order
@@ -17,6 +17,7 @@ from compose_core.spec import LoadedSpec
 from compose_core.spec.models import Artifacts, ComposeSpec
 
 DEFAULT_BATCH_LOG = "slurm-%j.out"
+DEFAULT_ARRAY_LOG = "slurm-%A_%a.out"
 
 
 def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
@@ -57,7 +58,10 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         artifacts=_artifact_rules(spec.x_slurm.artifacts),
         cache_dir=cache_dir,
         runtime_root=_absolute(spec.x_slurm.runtime_root, project_dir, context.home),
-        batch_log=spec.x_slurm.output or DEFAULT_BATCH_LOG,
+        batch_log=spec.x_slurm.output or (DEFAULT_ARRAY_LOG if spec.x_slurm.array else DEFAULT_BATCH_LOG),
+        array=spec.x_slurm.array,
+        dependency=dependency_of(spec.x_slurm),
+        runtime_cache=spec.x_slurm.cleanup.runtime_cache if spec.x_slurm.cleanup else "always",
         stop_grace_s=spec.x_slurm.stop_grace_seconds,
         umask=spec.x_slurm.umask,
         decisions=(

@@ -9,7 +9,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from compose_core.plan.model import Directive
-from compose_core.spec.models import ComposeSpec, JobSlurm
+from compose_core.spec.models import ComposeSpec, JobSlurm, Notify
+
+
+def dependency_of(slurm: JobSlurm) -> str | None:
+    """What `--dependency` is given; every condition of `after_job` has to be met."""
+    if slurm.dependency is not None:
+        return slurm.dependency
+    return ",".join(f"{after.condition}:{after.job}" for after in slurm.after_job) or None
 
 
 class _Option(NamedTuple):
@@ -41,7 +48,18 @@ _OPTIONS = (
     _Option("--error", lambda slurm: slurm.error),
     _Option("--chdir", lambda slurm: slurm.chdir),
     _Option("--export", lambda slurm: slurm.export),
+    _Option("--array", lambda slurm: slurm.array),
+    _Option("--dependency", dependency_of),
+    _Option("--kill-on-invalid-dep", lambda slurm: "yes" if dependency_of(slurm) else None),
+    _Option("--mail-user", lambda slurm: slurm.notify.email if slurm.notify else None),
+    _Option("--mail-type", lambda slurm: _mail_types(slurm.notify) if slurm.notify else None),
 )
+_REASONS = {
+    "--kill-on-invalid-dep": "a dependency that cannot be met any more ends the job, which would wait for ever",
+    "--dependency": "after_job, dependency",
+    "--mail-user": "notify",
+    "--mail-type": "notify",
+}
 _NODE_DEFAULT = "one node unless x-slurm.nodes says otherwise"
 
 
@@ -63,7 +81,9 @@ def job_directives(spec: ComposeSpec, *, name: str, name_reason: str) -> tuple[D
         value = option.value(slurm)
         if value is None or value is False:
             continue
-        reason = _NODE_DEFAULT if option.option == "--nodes" and slurm.nodes is None else "as written"
+        reason = _REASONS.get(option.option, "as written")
+        if option.option == "--nodes" and slurm.nodes is None:
+            reason = _NODE_DEFAULT
         lines.append(Directive(option=option.option, value=None if value is True else str(value), reason=reason))
     lines.extend(_requeue(slurm))
     lines.extend(
@@ -71,6 +91,11 @@ def job_directives(spec: ComposeSpec, *, name: str, name_reason: str) -> tuple[D
         for argument in slurm.submit_args
     )
     return tuple(lines)
+
+
+def _mail_types(notify: Notify) -> str:
+    types = [event.upper() for event in notify.on]
+    return ",".join([*types, *(["ARRAY_TASKS"] if notify.array_tasks else [])])
 
 
 def _requeue(slurm: JobSlurm) -> list[Directive]:

@@ -225,7 +225,13 @@ class Plan(Frozen, kw_only=True):
     runtime_root: str | None
     """Absolute; None: `.hpc-compose` in the folder the job is submitted from."""
     batch_log: str
-    """Slurm's output pattern: `slurm-%j.out` unless set."""
+    """Slurm's output pattern: `slurm-%j.out`, in an array `slurm-%A_%a.out`, unless set."""
+    array: str | None = None
+    """The tasks of a job array, as Slurm writes them: `0-15%4`; None: a single job."""
+    dependency: str | None = None
+    """What the job waits for, as Slurm writes it: `afterok:12`."""
+    runtime_cache: Literal["always", "on_success", "never"] = "always"
+    """When the folders that Enroot works in are removed at the end of the job."""
     stop_grace_s: int = 30
     umask: str | None = None
     """Octal, for the services; None keeps 077."""

@@ -18,7 +18,7 @@ from compose_core.spec.redaction import is_secret_name
 def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ...]:
     """Every finding at once, with its place in the file."""
     found = list(not_executed_yet(loaded))
-    for site_check in (_no_container_backend, _local_engine_limits, _image_needs):
+    for site_check in (_no_container_backend, _local_engine_limits, _local_engine_queues_nothing, _image_needs):
         found.extend(site_check(loaded, context))
     for file_check in (_mount_syntax, _host_notes, _secret_values):
         found.extend(file_check(loaded))
@@ -62,6 +62,26 @@ def _local_engine_limits(loaded: LoadedSpec, context: PlanContext) -> Iterator[P
             where=loaded.locate("x-slurm.nodes"),
             remedy="Submit it on a Slurm cluster, or set x-slurm.nodes to 1 to try it here.",
         )
+
+
+def _local_engine_queues_nothing(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    if context.engine != "local":
+        return
+    if loaded.spec.x_slurm.array is not None:
+        yield Problem(
+            code="local-engine-array",
+            message="x-slurm.array is not executed on the local engine yet",
+            where=loaded.locate("x-slurm.array"),
+            remedy="Submit it on a Slurm cluster, or remove it to run the file once.",
+        )
+    for key in ("after_job", "dependency"):
+        if getattr(loaded.spec.x_slurm, key):
+            yield Problem(
+                code="local-engine-dependency",
+                message=f"x-slurm.{key} waits for other jobs, which the local engine does not do: it starts at once",
+                where=loaded.locate(f"x-slurm.{key}"),
+                remedy="Start it when the other job has ended (`hpcc up` returns then), or submit both on a Slurm cluster.",
+            )
 
 
 def _image_needs(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from compose_core.array_tasks import array_tasks
 from compose_core.records.format import Format, JobIdText, TokenText
 from compose_core.records.paths import JobPaths, ProjectPaths
 
@@ -30,6 +31,22 @@ class Note(BaseModel):
     created_at: float
 
 
+class JobArray(BaseModel):
+    """The tasks that one job record stands for."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    spec: str
+    """As Slurm was told: `0-15%4`."""
+    log_pattern: str = ""
+    """The batch log of a task; of Slurm's patterns those are left that differ between the tasks: `slurm-12_%a.out`."""
+
+    @property
+    def tasks(self) -> tuple[int, ...]:
+        """The numbers of the tasks, in order."""
+        return tuple(sorted(set(array_tasks(self.spec))))
+
+
 class JobFacts(Format):
     """What is known of a job before the scheduler gave it an id."""
 
@@ -49,7 +66,11 @@ class JobFacts(Format):
     runtime_root: str
     """Absolute; the job folder lies in it."""
     batch_log: str
-    """Where Slurm's own output goes; before the id is known it may hold Slurm's `%` patterns."""
+    """Where Slurm's own output goes; before the id is known, and for an array as a whole, it may hold Slurm's `%` patterns."""
+    batch_log_folder: str = ""
+    """Where a relative `batch_log` starts from; empty: the folder of the compose file."""
+    array: JobArray | None = None
+    """Set when the job is an array: everything else then is what its tasks have in common."""
     services: tuple[str, ...] = ()
     """In launch order."""
     artifact_export_dir: str | None = None
@@ -68,7 +89,10 @@ class JobRecord(JobFacts):
     submitted_at: float
     job_dir: str
     service_logs: dict[str, str] = Field(default_factory=dict)
-    """Service name to the absolute path of its log."""
+    """Service name to the absolute path of its log; empty for an array as a whole."""
+    array_job_id: JobIdText | None = None
+    """Set in the record of one task, which is made of the array's and never written."""
+    array_task_id: int | None = None
 
     @property
     def job_paths(self) -> JobPaths:

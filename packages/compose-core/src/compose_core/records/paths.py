@@ -129,6 +129,10 @@ class SubmissionPaths:
         """How the scheduler said that the job ended."""
         return self.folder / "ending.json"
 
+    def of_task(self, task: int) -> SubmissionPaths:
+        """What is remembered of one task of an array: `vanished` and `ending` of its own."""
+        return SubmissionPaths(self.folder / "tasks" / str(int(task)))
+
     def handover(self, attempt: int) -> OurPath:
         """Made before the script is handed to the scheduler for the n-th time; one client can make it."""
         return self.folder / f"submitting.{attempt}"

@@ -21,11 +21,7 @@ NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
     ("services", "*", "x-slurm", "mpi"): "wires up the tasks of an MPI program",
     ("x-slurm", "resume"): "goes on where an earlier attempt ended",
     ("x-slurm", "metrics"): "samples GPUs and steps while the job runs",
-    ("x-slurm", "array"): "runs the file once for each index",
-    ("x-slurm", "after_job"): "waits for other jobs",
-    ("x-slurm", "dependency"): "waits for other jobs",
     ("x-slurm", "signal"): "passes an early warning on to the services",
-    ("x-slurm", "notify"): "lets Slurm send mail",
     ("x-slurm", "cleanup"): "removes the job's image cache",
     ("x-slurm", "logs"): "rotates the services' logs",
 }

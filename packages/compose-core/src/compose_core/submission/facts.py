@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from compose_core.cluster.batch_log import batch_log_path
+from compose_core.cluster.batch_log import batch_log_path, task_log_pattern
+from compose_core.cluster.sbatch_directives import job_options
 from compose_core.job_state import JobId
 from compose_core.plan.model import Plan
-from compose_core.records.job_record import JobFacts, JobRecord, RequestedWalltime
+from compose_core.records.job_record import JobArray, JobFacts, JobRecord, RequestedWalltime
 from compose_core.records.paths import METADATA_FOLDER, JobPaths
 from compose_core.submission.context import SubmitContext
 from compose_core.units import format_slurm_time
 
 
-def job_facts(context: SubmitContext, plan: Plan, script: str, *, token: str, run_key: str | None) -> JobFacts:
+def job_facts(
+    context: SubmitContext,
+    plan: Plan,
+    script: str,
+    *,
+    token: str,
+    run_key: str | None,
+    extra_args: Sequence[str] = (),
+) -> JobFacts:
     """The facts of one submission."""
     limit = plan.allocation.time_limit_s
     project_dir = context.project.project_dir
+    options = job_options(script, extra_args)
     return JobFacts(
         backend=context.engine.name,
         submission_token=token,
@@ -30,7 +41,9 @@ def job_facts(context: SubmitContext, plan: Plan, script: str, *, token: str, ru
         spec_sha256=plan.spec_sha256,
         cache_dir=plan.cache_dir,
         runtime_root=plan.runtime_root or str(project_dir / METADATA_FOLDER),
-        batch_log=plan.batch_log,
+        batch_log=options.get("output") or plan.batch_log,
+        batch_log_folder=str(project_dir / options.get("chdir", "")),
+        array=JobArray(spec=plan.array) if plan.array else None,
         services=tuple(step.service for step in plan.steps),
         artifact_export_dir=plan.artifacts.export_dir if plan.artifacts else None,
         requested_walltime=RequestedWalltime(original=format_slurm_time(limit), seconds=limit) if limit else None,
@@ -60,21 +73,25 @@ def job_record(
     """The record of the job that the facts became."""
     job_dir = Path(facts.runtime_root) / job_id
     paths = JobPaths(job_dir)
-    fields = facts.model_dump()
-    fields["batch_log"] = str(batch_log) if batch_log else _batch_log(facts, job_id, user=user)
+    fields = {**facts.model_dump(), **_log_fields(facts, job_id, user=user)}
+    if batch_log is not None:
+        fields["batch_log"] = str(batch_log)
     return JobRecord(
         **fields,
         job_id=job_id,
         cluster=cluster,
         submitted_at=submitted_at,
         job_dir=str(job_dir),
-        service_logs={service: str(paths.log(service)) for service in facts.services},
+        service_logs={} if facts.array else {service: str(paths.log(service)) for service in facts.services},
     )
 
 
-def _batch_log(facts: JobFacts, job_id: JobId, *, user: str) -> str:
+def _log_fields(facts: JobFacts, job_id: JobId, *, user: str) -> dict[str, object]:
     """Where the script's own output goes; with its pattern where only the node knows."""
-    project_dir = Path(facts.submit_dir)
+    folder = Path(facts.batch_log_folder or facts.submit_dir)
     options = {"output": facts.batch_log}
-    path = batch_log_path(options, job_id=job_id, job_name=facts.name, user=user, project_dir=project_dir)
-    return str(path or project_dir / facts.batch_log)
+    if facts.array is not None:
+        pattern = task_log_pattern(options, job_id=job_id, job_name=facts.name, user=user)
+        return {"batch_log": str(folder / pattern), "array": JobArray(spec=facts.array.spec, log_pattern=pattern)}
+    path = batch_log_path(options, job_id=job_id, job_name=facts.name, user=user, project_dir=folder)
+    return {"batch_log": str(path or folder / facts.batch_log)}

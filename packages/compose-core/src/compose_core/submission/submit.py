@@ -191,7 +191,7 @@ def _write_intent(
     token = _reserve_token(context)
     paths = context.project.submission(token)
     process = context.client.process
-    facts = job_facts(context, plan, script, token=token, run_key=run_key)
+    facts = job_facts(context, plan, script, token=token, run_key=run_key, extra_args=extra_args)
     intent = Intent(
         token=token,
         run_key=run_key,

@@ -258,6 +258,9 @@ class Supervisor(Stoppable):
             HPC_COMPOSE_NODELIST_FILE=os.path.join(self.folder.path, "allocation", "nodes.txt"),
             HPC_COMPOSE_SUBMISSION_TOKEN=self.record.token or "",
         )
+        for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID", "ARRAY_TASK_COUNT"):
+            if "SLURM_" + name in self.environment:
+                environment["HPC_COMPOSE_" + name] = self.environment["SLURM_" + name]
         for other in self.services:
             prefix = "HPC_COMPOSE_" + variable_name(other.name)
             environment[prefix + "_HOST"] = self.host_of(other)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compose_core.array_tasks import array_tasks
 from compose_core.cluster.sbatch_directives import directive_words
-from compose_core.cluster.slurm_text import array_tasks
 from compose_core.testing.fake_job import FakeJob
 from compose_core.testing.tool_text import Call, Grammar, Said, Wrong, options_of
 from compose_core.units import parse_memory_mib, parse_slurm_time_s

@@ -26,7 +26,10 @@ from compose_core.tracking.tarball import write_tarball
 
 DEFAULT_BUNDLE = "default"
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_JOB_ID_VARIABLE = re.compile(r"\$\{SLURM_JOB_ID\}|\$SLURM_JOB_ID(?![A-Za-z0-9_])")
+_VARIABLE = re.compile(
+    r"\$(?:\{(?P<braced>SLURM_(?:ARRAY_)?JOB_ID|SLURM_ARRAY_TASK_ID)\}"
+    r"|(?P<bare>SLURM_(?:ARRAY_)?JOB_ID|SLURM_ARRAY_TASK_ID)(?![A-Za-z0-9_]))"
+)
 _WORK_PREFIX = ".hpc-compose-export."
 
 
@@ -127,7 +130,7 @@ def export_artifacts(
     paths = read_job_files(record).paths
     manifest = _manifest(record, paths)
     selected = _selected(manifest, bundles)
-    target = ExportPaths(export_dir.absolute() if export_dir else export_folder(record))
+    target = ExportPaths(_folder_of_task(export_dir.absolute(), record) if export_dir else export_folder(record))
     make_folder(target.folder)
     with export_lock(target.lock, clock, host=socket.gethostname()):
         _remove_leftovers(target, clock.now())
@@ -144,7 +147,9 @@ def export_artifacts(
 
 
 def export_folder(record: JobRecord) -> Path:
-    """Where the compose file wants the artifacts, with the job's id filled in.
+    """Where the compose file wants the artifacts, with the ids of job, array and task filled in.
+
+    A task of an array whose folder is the same for all tasks gets one of its own in it: `<export folder>/12_3`.
 
     Raises: UsageError: it names no folder.
     """
@@ -154,12 +159,29 @@ def export_folder(record: JobRecord) -> Path:
             remedy="Set x-slurm.artifacts.export_dir.",
             code="no-export-dir",
         )
-    text = _JOB_ID_VARIABLE.sub(record.job_id, record.artifact_export_dir)
+    values = {"SLURM_JOB_ID": record.job_id}
+    if record.array_task_id is not None:
+        values |= {"SLURM_ARRAY_JOB_ID": str(record.array_job_id), "SLURM_ARRAY_TASK_ID": str(record.array_task_id)}
+    named = set[str]()
+
+    def value(match: re.Match[str]) -> str:
+        name = match["braced"] or match["bare"]
+        named.add(name)
+        return values.get(name, match[0])
+
+    text = _VARIABLE.sub(value, record.artifact_export_dir)
     if "\0" in text or "$" in text:
         raise UsageError(
-            f"the export folder {text!r} cannot be used", remedy="Only ${SLURM_JOB_ID} is filled in there."
+            f"the export folder {text!r} cannot be used",
+            remedy="${SLURM_JOB_ID} is filled in there, in an array ${SLURM_ARRAY_JOB_ID} and ${SLURM_ARRAY_TASK_ID} too.",
         )
-    return Path(os.path.normpath(Path(record.submit_dir) / text))
+    folder = Path(os.path.normpath(Path(record.submit_dir) / text))
+    return folder if named & {"SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID"} else _folder_of_task(folder, record)
+
+
+def _folder_of_task(folder: Path, record: JobRecord) -> Path:
+    """A folder that no other task of the array uses."""
+    return folder if record.array_task_id is None else folder / record.job_id
 
 
 def _manifest(record: JobRecord, paths: JobPaths) -> Manifest:

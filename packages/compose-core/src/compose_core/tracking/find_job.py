@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from compose_core.array_tasks import holds_task
 from compose_core.errors import NoSuchJob, RecordError, UsageError
-from compose_core.job_state import parse_job_id
+from compose_core.job_state import JobId, parse_job_id
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import ProjectPaths
 from compose_core.tracking.jobs import tracked_jobs
 from compose_core.tracking.moved_project import where_it_is_now
+from compose_core.tracking.task_records import task_record
 
 
 def find_job(project: ProjectPaths, job_id: str | None = None) -> JobRecord:
@@ -39,6 +41,8 @@ def _by_id(project: ProjectPaths, job_id: str) -> JobRecord:
     except ValueError as error:
         raise UsageError(str(error), code="job-id") from error
     record = JobRecord.read(project.job_record(parsed))
+    if record is None and (task := _task(project, parsed)):
+        return task
     if record is None:
         known = ", ".join(record.job_id for record in tracked_jobs(project).records[:5])
         raise NoSuchJob(
@@ -46,6 +50,15 @@ def _by_id(project: ProjectPaths, job_id: str) -> JobRecord:
             remedy=f"Known here: {known}." if known else "Submit one with `hpcc up`, or name its compose file with -f.",
         )
     return where_it_is_now(record, project)
+
+
+def _task(project: ProjectPaths, job_id: JobId) -> JobRecord | None:
+    """The task of an array that was submitted from here."""
+    base, _, task = job_id.partition("_")
+    record = JobRecord.read(project.job_record(base)) if task else None
+    if record is None or record.array is None or not holds_task(record.array.spec, int(task)):
+        return None
+    return task_record(where_it_is_now(record, project), int(task))
 
 
 def _is_kept(project: ProjectPaths, latest: JobRecord) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compose_core.errors import UsageError
@@ -12,6 +12,7 @@ from compose_core.records.json_text import read_json_lines
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import JobPaths
 from compose_core.tracking.job_files import read_job_files
+from compose_core.tracking.task_records import task_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +20,14 @@ class LogSource:
     """One log."""
 
     name: str
-    """The service; empty for the batch script's own output."""
+    """The service, in an array behind its task: `3/app`; empty for the batch script's own output."""
     path: OurPath
     index: OurPath | None = None
     """Maps times to offsets; None: there is none."""
 
 
 def service_logs(record: JobRecord, services: Sequence[str] = ()) -> tuple[LogSource, ...]:
-    """The logs of these services, of all when none is named.
+    """The logs of these services, of all when none is named; of an array those of every task, named `<task>/<service>`.
 
     Raises: UsageError: the job has no such service.
     """
@@ -37,8 +38,15 @@ def service_logs(record: JobRecord, services: Sequence[str] = ()) -> tuple[LogSo
             remedy=f"It has: {', '.join(record.services) or 'none'}.",
             code="no-such-service",
         )
+    if record.array is not None:
+        return tuple(_of_task(source, task) for task in task_records(record) for source in service_logs(task, services))
     paths = read_job_files(record).paths
     return tuple(service_log(paths, name) for name in services or record.services)
+
+
+def _of_task(source: LogSource, task: JobRecord) -> LogSource:
+    """The log of a task beside those of others: `3/app`."""
+    return replace(source, name=f"{task.array_task_id}/{source.name}")
 
 
 def service_log(paths: JobPaths, service: str) -> LogSource:

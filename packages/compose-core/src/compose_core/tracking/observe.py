@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from compose_core.clock import Clock
 from compose_core.cluster.engine import Answer, Engine, JobRow, Rows
+from compose_core.cluster.job_rows import RowIndex
 from compose_core.errors import RecordError
 from compose_core.job_state import JobId, JobState
 from compose_core.records.absence import Absence
@@ -17,6 +18,7 @@ from compose_core.records.format import Format
 from compose_core.records.job_record import JobRecord
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import SubmissionPaths
+from compose_core.tracking.array_summary import array_snapshot
 from compose_core.tracking.job_files import JobFiles, read_job_files
 from compose_core.tracking.snapshot import (
     Evidence,
@@ -25,9 +27,9 @@ from compose_core.tracking.snapshot import (
     Word,
     decide,
     needs_scheduler,
-    rows_by_id,
     word_of,
 )
+from compose_core.tracking.task_records import task_records
 
 _ACCOUNTING_BEFORE_S = 3600.0
 _CLOCK_SET_S = 2.0
@@ -39,11 +41,13 @@ class Watch:
     """What one process remembers between its looks; a new one knows only what lies on disk."""
 
     memories: dict[str, Memory] = field(default_factory=dict)
-    """By token."""
+    """By key: the token, with the number of the task in an array."""
     endings: dict[str, Ending] = field(default_factory=dict)
-    """How jobs ended, by token; the scheduler forgets."""
+    """How jobs ended, by key; the scheduler forgets."""
     beats: dict[str, float] = field(default_factory=dict)
-    """The heartbeat seen last, by token."""
+    """The heartbeat seen last, by key."""
+    settled: dict[str, JobSnapshot] = field(default_factory=dict)
+    """Tasks of arrays that ended by their own word, by key: they are not looked at again."""
     looked_at: tuple[float, float] | None = None
     """Wall and monotonic time of the last look."""
 
@@ -67,10 +71,21 @@ def observe(
     """One snapshot per record, in their order; at most one queue and one accounting call per engine.
 
     With one engine, jobs that another engine runs are judged by their own files alone. No call is made for jobs that
-    said themselves how they ended.
+    said themselves how they ended. The record of an array stands for all of its tasks, and its snapshot holds theirs.
     """
     watch = watch if watch is not None else Watch()
     watch.follow_clock(clock)
+    families = [task_records(record) for record in records]
+    wanted = [record for family in families for record in family if _key(record) not in watch.settled]
+    seen = {_key(snapshot.record): snapshot for snapshot in _look(wanted, engine, clock, watch)}
+    found = [[seen.get(_key(record)) or watch.settled[_key(record)] for record in family] for family in families]
+    return [array_snapshot(record, tasks) if record.array else tasks[0] for record, tasks in zip(records, found)]
+
+
+def _look(
+    records: Sequence[JobRecord], engine: Engine | Mapping[str, Engine], clock: Clock, watch: Watch
+) -> list[JobSnapshot]:
+    """One snapshot per record of a single job or task."""
     files = [read_job_files(record) for record in records]
     now = clock.now()
     evidences = [
@@ -79,7 +94,7 @@ def observe(
             files=found,
             now=now,
             memory=_recall(watch, record, found, now),
-            ending=watch.endings.get(record.submission_token) or _stored_ending(record),
+            ending=watch.endings.get(_key(record)) or _stored_ending(record),
         )
         for record, found in zip(records, files)
     ]
@@ -114,15 +129,16 @@ def _ask(evidences: list[Evidence], engine_name: str, engine: Engine) -> None:
     vanished = [position for position in asked if _wants_accounting(evidences[position])]
     if not vanished:
         return
-    since = min(evidences[position].record.submitted_at for position in vanished) - _ACCOUNTING_BEFORE_S
-    ids = [JobId(evidences[position].record.job_id) for position in vanished]
+    records = [evidences[position].record for position in vanished]
+    since = min(record.submitted_at for record in records) - _ACCOUNTING_BEFORE_S
+    ids = list(dict.fromkeys(JobId(record.array_job_id or record.job_id) for record in records))
     accounting = engine.accounting(ids, since_epoch_s=since)
     for position, word in zip(vanished, _words(accounting, [evidences[position].record for position in vanished])):
         evidences[position] = replace(evidences[position], accounting=word)
 
 
 def _words(answer: Answer, records: Sequence[JobRecord]) -> list[Word]:
-    rows = rows_by_id(answer) if isinstance(answer, Rows) else None
+    rows = RowIndex(answer.rows) if isinstance(answer, Rows) else None
     return [word_of(answer, record, rows) for record in records]
 
 
@@ -135,13 +151,13 @@ def _wants_accounting(evidence: Evidence) -> bool:
 
 def _recall(watch: Watch, record: JobRecord, files: JobFiles, now: float) -> Memory:
     """The memory of this process, else of an earlier command."""
-    token = record.submission_token
-    memory = watch.memories.get(token) or _stored(record)
+    key = _key(record)
+    memory = watch.memories.get(key) or _stored(record)
     beat = files.state.heartbeat_at if files.state else None
     if beat is not None:
-        if token in watch.beats and watch.beats[token] != beat:
+        if key in watch.beats and watch.beats[key] != beat:
             memory = replace(memory, beat_seen_at=now)
-        watch.beats[token] = beat
+        watch.beats[key] = beat
     return memory
 
 
@@ -172,12 +188,14 @@ def _remember(watch: Watch, evidence: Evidence, snapshot: JobSnapshot) -> JobSna
         absent_since=_since(evidence.queue, _is_there, memory.absent_since, evidence.now),
         unlisted_since=_since(evidence.accounting, _has_ended, memory.unlisted_since, evidence.now),
     )
-    watch.memories[evidence.record.submission_token] = new
+    watch.memories[_key(evidence.record)] = new
     _store(evidence, memory, new, forget=snapshot.terminal)
     if snapshot.terminal and evidence.queue is not None and snapshot.state is not JobState.LOST:
         ending = _ending_of(snapshot)
-        watch.endings[ending.token] = ending
+        watch.endings[_key(evidence.record)] = ending
         _write(evidence.record, ending, _submission(evidence.record).ending)
+    if snapshot.terminal and evidence.queue is None and evidence.record.array_job_id is not None:
+        watch.settled[_key(evidence.record)] = snapshot
     return snapshot
 
 
@@ -235,12 +253,19 @@ def _store(evidence: Evidence, before: Memory, memory: Memory, *, forget: bool) 
 def _write(record: JobRecord, what: Format, path: OurPath) -> None:
     """Best effort: a folder that cannot be written only makes the next command start anew; a removed one stays away."""
     with suppress(RecordError):
-        if file_exists(_submission(record).folder):
+        if file_exists(record.project.submission(record.submission_token).folder):
             what.replace(path)
 
 
 def _submission(record: JobRecord) -> SubmissionPaths:
-    return record.project.submission(record.submission_token)
+    """Where what was seen of the job is kept; the tasks of an array each have a place of their own."""
+    paths = record.project.submission(record.submission_token)
+    return paths if record.array_task_id is None else paths.of_task(record.array_task_id)
+
+
+def _key(record: JobRecord) -> str:
+    token = record.submission_token
+    return token if record.array_task_id is None else f"{token}_{record.array_task_id}"
 
 
 _NO_STATES = frozenset({JobState.UNKNOWN, JobState.UNREACHABLE, JobState.LOST})

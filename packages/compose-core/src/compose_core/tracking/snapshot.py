@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from compose_core.cluster.engine import Answer, JobRow, Rows, Unavailable
+from compose_core.cluster.engine import Answer, JobRow, Unavailable
+from compose_core.cluster.job_rows import RowIndex
 from compose_core.job_state import JobId, JobState
 from compose_core.records.end_marker import EndMarker
 from compose_core.records.ending import Ending
@@ -121,6 +123,8 @@ class JobSnapshot:
     nodelist: str = ""
     services: tuple[ServiceSnapshot, ...] = ()
     warnings: tuple[str, ...] = ()
+    tasks: tuple[JobSnapshot, ...] = ()
+    """Those of an array, in order; empty for any other job."""
 
     @property
     def job_id(self) -> str:
@@ -166,6 +170,43 @@ class JobSnapshot:
             "nodelist": self.nodelist,
             "services": [service.as_json() for service in self.services],
             "warnings": list(self.warnings),
+            "array_job_id": self.record.array_job_id,
+            "array_task_id": self.record.array_task_id,
+            "array": self._array_json() if self.record.array else None,
+        }
+
+    @property
+    def task_counts(self) -> dict[str, int]:
+        """How many tasks of an array are in which state, the most frequent first."""
+        return dict(Counter(str(task.state) for task in self.tasks).most_common())
+
+    def _array_json(self) -> dict[str, Any]:
+        """What a report says of an array: its tasks, counted and one by one."""
+        return {
+            "spec": self.record.array.spec if self.record.array else "",
+            "task_count": len(self.tasks),
+            "counts": self.task_counts,
+            "failed_tasks": [task.record.array_task_id for task in self.tasks if task.failed],
+            "tasks": [task.as_task_json() for task in self.tasks],
+        }
+
+    def as_task_json(self) -> dict[str, Any]:
+        """One task of an array in short; `as_json` of the task's own snapshot says all."""
+        return {
+            "task_id": self.record.array_task_id,
+            "job_id": self.job_id,
+            "state": str(self.state),
+            "terminal": self.terminal,
+            "failed": self.failed,
+            "exit_code": self.exit_code,
+            "cause": self.cause,
+            "reason": self.reason,
+            "detail": self.detail,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "job_dir": self.record.job_dir,
+            "batch_log": self.record.batch_log,
+            "services": {service.name: service.status for service in self.services},
         }
 
 
@@ -218,25 +259,20 @@ class _Verdict:
     last_known: JobState | None = None
 
 
-def word_of(answer: Answer, record: JobRecord, rows: dict[str, JobRow] | None = None) -> Word:
+def word_of(answer: Answer, record: JobRecord, rows: RowIndex | None = None) -> Word:
     """What the answer says of the job; a row that carries another token is another job's.
 
-    `rows` are the answer's rows by id, for callers that look up many jobs in one answer.
+    `rows` are the answer's rows, for callers that look up many jobs in one answer.
     """
     if isinstance(answer, Unavailable):
         return Word(answered=False, disabled=answer.kind in {"disabled", "missing"}, message=answer.message)
-    row = (rows if rows is not None else rows_by_id(answer)).get(record.job_id)
+    row = (rows if rows is not None else RowIndex(answer.rows)).find(record.job_id)
     if row is None:
         incomplete = answer.malformed > 0
         return Word(answered=not incomplete, message="a part of the answer could not be read" if incomplete else "")
     if _is_same_job(row, record):
         return Word(answered=True, row=row)
     return Word(answered=True, other_job=True)
-
-
-def rows_by_id(answer: Rows) -> dict[str, JobRow]:
-    """The rows of the answer by job id."""
-    return {str(row.job_id): row for row in answer.rows}
 
 
 def needs_scheduler(files: JobFiles, record: JobRecord, now: float, ending: Ending | None = None) -> bool:

@@ -1,0 +1,43 @@
+"""The tasks of an array, each as a job of its own: its folder, its logs, its id `<array>_<task>`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compose_core.cluster.batch_log import batch_log_path
+from compose_core.job_state import JobId
+from compose_core.records.job_record import JobRecord
+from compose_core.records.paths import JobPaths
+
+
+def task_records(record: JobRecord) -> tuple[JobRecord, ...]:
+    """One record per task, in order; the record itself when it is no array."""
+    return tuple(task_record(record, task) for task in record.array.tasks) if record.array else (record,)
+
+
+def task_record(array: JobRecord, task: int) -> JobRecord:
+    """What would have been written down of this task, had it been submitted alone."""
+    assert array.array is not None
+    job_id = JobId(f"{array.job_id}_{task}")
+    job_dir = Path(array.runtime_root) / job_id
+    paths = JobPaths(job_dir)
+    return array.model_copy(
+        update={
+            "job_id": job_id,
+            "job_dir": str(job_dir),
+            "batch_log": _batch_log(array, job_id),
+            "service_logs": {service: str(paths.log(service)) for service in array.services},
+            "array": None,
+            "array_job_id": array.job_id,
+            "array_task_id": task,
+        }
+    )
+
+
+def _batch_log(array: JobRecord, job_id: JobId) -> str:
+    """Filled in as far as it is known outside of the node: `%j` of a task is a number that only Slurm knows."""
+    assert array.array is not None
+    folder = Path(array.batch_log_folder or array.submit_dir)
+    options = {"output": array.array.log_pattern}
+    path = batch_log_path(options, job_id=job_id, job_name=array.name, user="", project_dir=folder)
+    return str(path or folder / array.array.log_pattern)

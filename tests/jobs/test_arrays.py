@@ -1,0 +1,103 @@
+"""Job arrays: one submission, one record, and for each task what a job has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.jobs.project import EngineName, Project
+
+
+@pytest.fixture(params=[pytest.param("slurm", marks=pytest.mark.slurm)])
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    """The local engine refuses arrays so far."""
+    return request.param  # type: ignore[no-any-return]
+
+
+THREE = """
+name: three
+runtime: {backend: host}
+x-slurm:
+  array: "%s"
+  time: "00:05:00"
+  artifacts:
+    export_dir: out/${SLURM_ARRAY_JOB_ID}/${SLURM_ARRAY_TASK_ID}
+    paths: [/hpc-compose/job/result.txt]
+services:
+  app:
+    command: |
+      echo "task $HPC_COMPOSE_ARRAY_TASK_ID of $HPC_COMPOSE_ARRAY_TASK_COUNT in $HPC_COMPOSE_JOB_ID"
+      echo "$SLURM_ARRAY_TASK_ID" > "$HPC_COMPOSE_JOB_DIR/result.txt"
+      exit %s
+"""
+
+
+def test_every_task_runs_once_and_has_what_a_job_has(project: Project) -> None:
+    """Folder, state, logs and artifacts by `<array>_<task>`; all of them together by the array's id."""
+    project.write(THREE % ("0-2%2", "0"))
+    report = project.up()
+    array = report["job_id"]
+    assert (report["state"], report["exit_code"], report["array"]["counts"]) == ("COMPLETED", 0, {"COMPLETED": 3})
+    for task in range(3):
+        job_id = f"{array}_{task}"
+        assert project.state(job_id)["job_status"] == "COMPLETED"
+        assert project.log(job_id, "app") == f"task {task} of 3 in {job_id}\n"
+        assert len(project.events(job_id, "started")) == 1
+        assert project.json("status", "--job-id", job_id)["array_task_id"] == task
+    logs = project.json("logs", "--job-id", array)["lines"]
+    assert [line["service"] for line in logs] == ["0/app", "1/app", "2/app"]
+    project.hpcc("artifacts", "--job-id", array)
+    for task in range(3):
+        assert (project.folder / "out" / array / str(task) / "result.txt").read_text() == f"{task}\n"
+    assert list(project.json("jobs")["jobs"][0]["array"]["counts"]) == ["COMPLETED"]
+
+
+def test_one_failing_task_fails_the_array_and_is_named(project: Project) -> None:
+    """The others run to their end all the same."""
+    project.write(THREE % ("1,3,5-6", "$(( SLURM_ARRAY_TASK_ID == 5 ? 7 : 0 ))"))
+    report = project.up(code=1)
+    assert (report["state"], report["exit_code"]) == ("FAILED", 7)
+    assert report["array"]["failed_tasks"] == [5]
+    assert report["array"]["counts"] == {"COMPLETED": 3, "FAILED": 1}
+    text = project.hpcc("status", "--job-id", report["job_id"], code=1).stdout
+    assert "task 5: FAILED (exit 7, service_failed)" in text
+    rows = project.hpcc("ps", "--job-id", report["job_id"], code=1).stdout.splitlines()
+    assert [row.split()[0] for row in rows[1:]] == [f"{report['job_id']}_{task}" for task in (1, 3, 5, 6)]
+
+
+WAITING = """
+name: waiting
+runtime: {backend: host}
+x-slurm: {array: "0-3%2", time: "00:05:00"}
+services:
+  app: {command: [sleep, "300"]}
+"""
+
+
+def test_one_task_is_cancelled_alone_and_then_the_rest(project: Project) -> None:
+    """Running and waiting tasks end; who never started is CANCELLED, too."""
+    project.write(WAITING)
+    array = project.submit()
+    project.wait(lambda: project.service(f"{array}_0", "app").get("status") == "running", "task 0 runs")
+    project.wait(lambda: project.service(f"{array}_1", "app").get("status") == "running", "task 1 runs")
+    one = project.json("cancel", "--job-id", f"{array}_1")
+    assert (one["confirmed"], one["state"]) == (True, "CANCELLED")
+    states: dict[int, Any] = {
+        task["task_id"]: task["state"] for task in project.json("status", "--job-id", array)["array"]["tasks"]
+    }
+    assert (states[0], states[1]) == ("RUNNING", "CANCELLED")
+    rest = project.json("cancel", "--job-id", array)
+    assert (rest["confirmed"], rest["state"]) == (True, "CANCELLED")
+    assert rest["job"]["array"]["counts"] == {"CANCELLED": 4}
+
+
+def test_a_second_submit_with_the_same_run_key_gives_the_same_array(project: Project) -> None:
+    """One token stands for all tasks."""
+    project.write(THREE % ("0-1", "0"))
+    first = project.up("--run-key", "sweep")
+    again = project.up("--run-key", "sweep")
+    assert (again["job_id"], again["attached"]) == (first["job_id"], True)
+    claims = list((project.folder / ".hpc-compose" / "submissions").glob("*/claim"))
+    assert [json.loads(claim.read_text())["job_id"] for claim in claims] == [first["job_id"]]
