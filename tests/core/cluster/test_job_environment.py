@@ -41,6 +41,12 @@ def test_what_a_user_set_for_the_job_is_inherited(name: str) -> None:
     assert job_environment({name: "x"}) == {name: "x"}
 
 
+def test_what_the_jobs_secrets_come_from_is_kept_by_name() -> None:
+    """And nothing of an outer job, whatever is asked for."""
+    environment = {"HF_TOKEN": "x", "OTHER_TOKEN": "y", "SLURM_JOB_ID": "1"}
+    assert job_environment(environment, ["HF_TOKEN", "SLURM_JOB_ID"]) == {"HF_TOKEN": "x"}
+
+
 def test_the_given_environment_is_not_changed() -> None:
     environment = {"SLURM_JOB_ID": "1", "A": "b"}
     job_environment(environment)

@@ -208,6 +208,7 @@ def test_every_kind_of_problem_has_a_row() -> None:
 
 _TESTED_ELSEWHERE = {
     "not-executed-yet",  # test_executable.py
+    "secret-in-script",  # test_exposed_values.py
     "file-not-found",  # test_loading.py
     "file-too-large", "not-utf-8", "byte-order-mark", "file-too-complex", "value-too-long",  # test_yaml_tree.py
     "extends-too-many",  # test_inheritance.py

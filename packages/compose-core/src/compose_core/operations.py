@@ -163,4 +163,5 @@ def submit_context(site: Site, project_dir: Path, *, on_event: Listener = keep_q
         on_event=on_event,
         other_engine=lambda name: site.with_engine(name).engine,
         tool_version=__version__,
+        environment=site.environment,
     )

@@ -15,6 +15,7 @@ from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
 from compose_core.plan.model import Plan, PlannedStep, shown
 from compose_core.plan.report import environment_value, mount_text, plan_report
+from compose_core.spec.redaction import HIDDEN
 
 
 @click.command(
@@ -75,6 +76,8 @@ def _print(output: Output, step: PlannedStep, *, verbose: bool) -> None:
             "environment",
             f"{entry.name}={environment_value(entry)}" + (f"   # {entry.reason}" if verbose else ""),
         )
+    for secret in step.secrets:
+        _line(output, "secret", f"{secret}={HIDDEN}")
     if verbose:
         for option in step.srun_options:
             _line(output, "srun", shown(option))

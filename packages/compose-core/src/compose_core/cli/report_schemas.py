@@ -122,6 +122,7 @@ class PlannedServiceReport(_Part):
     working_dir: str | None
     srun_options: list[str]
     environment: dict[str, str]
+    secrets: list[str]
     mounts: list[str]
     depends_on: dict[str, Literal["service_started", "service_healthy", "service_completed_successfully"]]
     readiness: dict[str, Any] | None
@@ -135,6 +136,13 @@ class PlannedArtifactsReport(_Part):
     collect: Literal["always", "on_success", "on_failure"]
     export_dir: str
     bundles: dict[str, list[str]]
+
+
+class SecretSourceReport(_Part):
+    """Where the node finds a secret: one of both."""
+
+    file: str | None
+    env: str | None
 
 
 class PathsReport(_Part):
@@ -168,6 +176,7 @@ class PlanReport(Report):
     directives: list[str]
     setup: list[str]
     modules: list[str]
+    secrets: dict[str, SecretSourceReport]
     services: list[PlannedServiceReport]
     artifacts: PlannedArtifactsReport | None
     paths: PathsReport

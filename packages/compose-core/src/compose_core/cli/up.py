@@ -47,6 +47,7 @@ def submit_and_follow(
 ) -> int:
     """The exit status of `up` and `submit`."""
     from compose_core.render import render_script
+    from compose_core.submission.secret_sources import secret_problems
 
     if run_key is not None and not run_key:
         raise UsageError("--run-key is empty", remedy="Name the task whose retries must not submit again.")
@@ -56,6 +57,7 @@ def submit_and_follow(
     if script_out is not None:
         write_private(script_out, script)
     if dry_run:
+        tools.output.warn(secret_problems(plan, tools.site.environment, is_here=tools.site.engine_name == "local"))
         _report_dry_run(tools, plan, script_out)
         return 0
     submission = _submit(tools, plan, script, run_key=run_key)

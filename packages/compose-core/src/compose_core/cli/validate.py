@@ -20,9 +20,11 @@ from compose_core.errors import Problem, SpecError, problem_json
 def validate(tools: Tools, file: Path, strict_env: bool, strict: bool) -> int:
     """Exit 0 when the file is right, 2 when it is not."""
     from compose_core.spec.executable import not_executed_yet
+    from compose_core.spec.exposed_values import values_in_script
 
     loaded = tools.load(file, strict_env=strict_env)
-    notes = [*loaded.warnings, *(_as_warning(problem) for problem in not_executed_yet(loaded))]
+    refused = (_as_warning(problem) for problem in not_executed_yet(loaded))
+    notes = [*loaded.warnings, *refused, *values_in_script(loaded)]
     if strict and notes:
         raise SpecError(_as_error(problem) for problem in notes)
     tools.output.warn(notes)

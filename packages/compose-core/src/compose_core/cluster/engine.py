@@ -28,6 +28,8 @@ class SubmitRequest:
     job_name: str
     extra_args: tuple[str, ...] = ()
     """Further sbatch options, put before the script."""
+    secret_variables: tuple[str, ...] = ()
+    """Variables of the user that the job asked for by name, although such names are not passed on otherwise."""
     runtime_root: Path | None = None
     """Where job folders are made; None: `.hpc-compose` in the project folder."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS"})
 """They say which cluster is meant, so tools inside the job need them as the user's shell does."""
@@ -59,12 +59,12 @@ def belongs_to_outer_job(name: str) -> bool:
     return name in _OUTER_JOB_NAMES or name.startswith(_OUTER_JOB_PREFIXES) or name.endswith("%%")
 
 
-def job_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a new job may inherit of `environment`."""
+def job_environment(environment: Mapping[str, str], keep: Collection[str] = ()) -> dict[str, str]:
+    """What a new job may inherit of `environment`; the names in `keep` also when they look secret."""
     return {
         name: value
         for name, value in environment.items()
-        if not belongs_to_outer_job(name) and not looks_secret(name) and "\0" not in value
+        if not belongs_to_outer_job(name) and (name in keep or not looks_secret(name)) and "\0" not in value
     }
 
 

@@ -218,7 +218,10 @@ class LocalEngine:
             job.script,
             claim_argument(job.token),
         ]
-        environment = {**job_environment(self._environment), **self._slurm_environment(job, options)}
+        environment = {
+            **job_environment(self._environment, request.secret_variables),
+            **self._slurm_environment(job, options),
+        }
         return self._runner.run(argv, timeout_s=_START_TIMEOUT_S, env=environment, cwd=Path("/"))
 
     def _slurm_environment(self, job: LocalJob, options: Mapping[str, str]) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Slurm:
         self._runner = runner
         self._tools = tools or SlurmTools()
         self._user = user
-        self._job_environment = job_environment(environment)
+        self._environment = environment
         self._tool_environment = tool_environment(environment)
         self._sbatch_timeout_s = sbatch_timeout_s
         self._query_timeout_s = query_timeout_s
@@ -80,9 +80,8 @@ class Slurm:
         if fault is not None:
             return Refused(kind="permanent", message=fault, remedy="Put %j into the file's name: logs/%x-%j.out.")
         argv = sbatch_argv(self._tools.sbatch, request.token, request.script, request.extra_args)
-        outcome = self._run(
-            argv, "sbatch", timeout_s=self._sbatch_timeout_s, env=self._job_environment, cwd=request.project_dir
-        )
+        environment = job_environment(self._environment, request.secret_variables)
+        outcome = self._run(argv, "sbatch", timeout_s=self._sbatch_timeout_s, env=environment, cwd=request.project_dir)
         match outcome:
             case Finished():
                 answer = parse_sbatch(outcome)

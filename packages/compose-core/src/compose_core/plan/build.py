@@ -5,12 +5,14 @@ from __future__ import annotations
 import posixpath
 
 from compose_core.errors import HpccError, raise_if_errors
+from compose_core.plan.absolute_path import absolute_path
 from compose_core.plan.context import PlanContext
 from compose_core.plan.directives import dependency_of, job_directives, job_name
 from compose_core.plan.geometry import allocation_of
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
 from compose_core.plan.order import launch_order
 from compose_core.plan.refusals import plan_problems
+from compose_core.plan.secrets import planned_secrets
 from compose_core.plan.step import planned_step
 from compose_core.plan.text import JOB_MOUNT
 from compose_core.spec import LoadedSpec
@@ -32,6 +34,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
     allocation = allocation_of(spec.x_slurm)
     name, name_reason = job_name(spec, project_dir)
     cache_dir, cache_reason = _cache_dir(spec, project_dir, context.home)
+    secrets = planned_secrets(loaded, home=context.home)
     order = launch_order({service: tuple(item.depends_on) for service, item in spec.services.items()})
     return Plan(
         name=name,
@@ -39,7 +42,12 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         project_dir=project_dir,
         spec_sha256=loaded.sha256,
         backend=backend,
-        directives=job_directives(spec, name=name, name_reason=name_reason),
+        directives=job_directives(
+            spec,
+            name=name,
+            name_reason=name_reason,
+            exported=[secret.env for secret in secrets if secret.env is not None],
+        ),
         allocation=allocation,
         setup=spec.x_slurm.setup,
         modules=spec.x_slurm.modules,
@@ -57,7 +65,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         ),
         artifacts=_artifact_rules(spec.x_slurm.artifacts),
         cache_dir=cache_dir,
-        runtime_root=_absolute(spec.x_slurm.runtime_root, project_dir, context.home),
+        runtime_root=absolute_path(spec.x_slurm.runtime_root, project_dir, context.home),
         batch_log=spec.x_slurm.output or (DEFAULT_ARRAY_LOG if spec.x_slurm.array else DEFAULT_BATCH_LOG),
         array=spec.x_slurm.array,
         dependency=dependency_of(spec.x_slurm),
@@ -73,6 +81,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
             ),
         ),
         warnings=warnings,
+        secrets=secrets,
         secret_values=tuple(loaded.secret_values.values()),
     )
 
@@ -89,17 +98,10 @@ def runtime_backend(spec: ComposeSpec, context: PlanContext) -> tuple[Backend, s
 
 
 def _cache_dir(spec: ComposeSpec, project_dir: str, home: str) -> tuple[str, str]:
-    chosen = _absolute(spec.x_slurm.cache_dir, project_dir, home)
+    chosen = absolute_path(spec.x_slurm.cache_dir, project_dir, home)
     if chosen is not None:
         return chosen, "x-slurm.cache_dir"
     return posixpath.join(home, ".cache", "hpc-compose"), "the default: set x-slurm.cache_dir to a shared folder"
-
-
-def _absolute(path: str | None, project_dir: str, home: str) -> str | None:
-    if path is None:
-        return None
-    expanded = home + path[1:] if path == "~" or path.startswith("~/") else path
-    return posixpath.normpath(posixpath.join(project_dir, expanded))
 
 
 def _artifact_rules(artifacts: Artifacts | None) -> ArtifactRules | None:

@@ -5,7 +5,7 @@ Source: sbatch(1) of Slurm 22.05.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from compose_core.plan.model import Directive
@@ -73,14 +73,18 @@ def job_name(spec: ComposeSpec, project_dir: str) -> tuple[str, str]:
     return _printable(folder) or "hpc-compose", "the folder of the compose file"
 
 
-def job_directives(spec: ComposeSpec, *, name: str, name_reason: str) -> tuple[Directive, ...]:
-    """All directives; the user's `submit_args` come last, word for word."""
+def job_directives(
+    spec: ComposeSpec, *, name: str, name_reason: str, exported: Sequence[str] = ()
+) -> tuple[Directive, ...]:
+    """All directives; the user's `submit_args` come last, word for word. `exported` are variables that the job needs."""
     slurm = spec.x_slurm
     lines = [Directive(option="--job-name", value=name, reason=name_reason)]
     for option in _OPTIONS:
         value = option.value(slurm)
         if value is None or value is False:
             continue
+        if option.option == "--export":
+            value = _export(str(value), exported)
         reason = _REASONS.get(option.option, "as written")
         if option.option == "--nodes" and slurm.nodes is None:
             reason = _NODE_DEFAULT
@@ -96,6 +100,15 @@ def job_directives(spec: ComposeSpec, *, name: str, name_reason: str) -> tuple[D
 def _mail_types(notify: Notify) -> str:
     types = [event.upper() for event in notify.on]
     return ",".join([*types, *(["ARRAY_TASKS"] if notify.array_tasks else [])])
+
+
+def _export(value: str, names: Sequence[str]) -> str:
+    """What `x-slurm.export` says, and these names.  Source: sbatch(1), --export."""
+    listed = [] if value.upper() == "NONE" else value.split(",")
+    given = {item.partition("=")[0] for item in listed}
+    if not names or "ALL" in {item.upper() for item in given}:
+        return value
+    return ",".join([*listed, *(name for name in names if name not in given)])
 
 
 def _requeue(slurm: JobSlurm) -> list[Directive]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
-from compose_core.errors import Problem
+from compose_core.errors import Location, Problem
 from compose_core.frozen import Frozen
 
 Backend = Literal["pyxis", "enroot", "apptainer", "host"]
@@ -119,6 +119,17 @@ class EnvironmentEntry(Frozen, kw_only=True):
     """Its value is never shown."""
 
 
+class PlannedSecret(Frozen, kw_only=True):
+    """Where the node finds a secret; its value is in no plan."""
+
+    name: str
+    file: str | None = None
+    """Absolute; None: it is a variable."""
+    env: str | None = None
+    where: Location | None = None
+    """Where the compose file says so."""
+
+
 class PlannedDependency(Frozen, kw_only=True):
     """What a service waits for."""
 
@@ -182,6 +193,8 @@ class PlannedStep(Frozen, kw_only=True):
     """The program and its arguments, container start included where the backend needs one."""
     command: tuple[Text, ...] = ()
     """The user's command alone, as the service runs it; empty: the image's own."""
+    secrets: tuple[str, ...] = ()
+    """Secrets that the supervisor adds to its environment."""
     environment: tuple[EnvironmentEntry, ...] = ()
     mounts: tuple[Mount, ...] = ()
     image: ImageReference | None = None
@@ -237,6 +250,8 @@ class Plan(Frozen, kw_only=True):
     """Octal, for the services; None keeps 077."""
     decisions: tuple[Decision, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    secrets: tuple[PlannedSecret, ...] = ()
+    """Those that a service names."""
     secret_values: tuple[str, ...] = ()
     """Texts that no report shows, wherever in the plan they stand."""
 

@@ -9,10 +9,9 @@ from compose_core.errors import Problem
 from compose_core.plan.context import PlanContext
 from compose_core.plan.text import JOB_MOUNT
 from compose_core.spec import LoadedSpec
-from compose_core.spec.effective import plain
 from compose_core.spec.executable import not_executed_yet
+from compose_core.spec.exposed_values import values_in_script
 from compose_core.spec.models import ShellCommand
-from compose_core.spec.redaction import is_secret_name
 
 
 def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ...]:
@@ -20,7 +19,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
     found = list(not_executed_yet(loaded))
     for site_check in (_no_container_backend, _local_engine_limits, _local_engine_queues_nothing, _image_needs):
         found.extend(site_check(loaded, context))
-    for file_check in (_mount_syntax, _host_notes, _secret_values):
+    for file_check in (_mount_syntax, _host_notes, values_in_script):
         found.extend(file_check(loaded))
     return tuple(found)
 
@@ -136,28 +135,5 @@ def _host_notes(loaded: LoadedSpec) -> Iterator[Problem]:
                 message=f"service {name!r} names {JOB_MOUNT} in shell text, which is not changed on the host backend",
                 where=loaded.locate(f"services.{name}.{key}"),
                 remedy='Write "$HPC_COMPOSE_JOB_DIR" there; it is right on every backend.',
-                severity="warning",
-            )
-
-
-def _secret_values(loaded: LoadedSpec) -> Iterator[Problem]:
-    for name, service in loaded.spec.services.items():
-        for variable, value in service.environment.items():
-            if value and is_secret_name(variable):
-                yield Problem(
-                    code="secret-in-script",
-                    message=f"the value of {variable} looks secret and would stand in the job script",
-                    where=loaded.locate(f"services.{name}.environment.{variable}"),
-                    remedy="Let the command read it from a file that only you can read.",
-                    severity="warning",
-                )
-    standing = str(plain(loaded.spec)) if loaded.secret_values else ""
-    for variable, value in loaded.secret_values.items():
-        if value in standing:
-            yield Problem(
-                code="secret-in-script",
-                message=f"${{{variable}}} looks secret, and its value would stand in the job script",
-                where=loaded.locate("services"),
-                remedy="Let the command read it from a file that only you can read.",
                 severity="warning",
             )

@@ -40,6 +40,7 @@ def _report(plan: Plan) -> dict[str, Any]:
         "directives": [directive_text(directive) for directive in plan.directives],
         "setup": list(plan.setup),
         "modules": list(plan.modules),
+        "secrets": {secret.name: {"file": secret.file, "env": secret.env} for secret in plan.secrets},
         "services": [step_report(step) for step in plan.steps],
         "artifacts": None
         if plan.artifacts is None
@@ -83,6 +84,7 @@ def step_report(step: PlannedStep) -> dict[str, Any]:
         "working_dir": shown(step.working_dir) if step.working_dir is not None else None,
         "srun_options": [shown(option) for option in step.srun_options],
         "environment": {entry.name: environment_value(entry) for entry in step.environment},
+        "secrets": list(step.secrets),
         "mounts": [mount_text(mount) for mount in step.mounts],
         "depends_on": {item.service: item.condition for item in step.depends_on},
         "readiness": step.readiness.description() if step.readiness else None,

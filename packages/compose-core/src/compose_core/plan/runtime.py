@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from compose_core.plan.geometry import StepGeometry
-from compose_core.plan.model import Backend, EnvironmentEntry, ImageReference, Literally, Mount, Text, Variable, literal
+from compose_core.plan.model import Backend, ImageReference, Literally, Mount, Text, Variable, literal
 from compose_core.plan.mounts import mount_flags
 from compose_core.spec.models import ServiceSlurm
 
@@ -47,7 +47,7 @@ def srun_options(
 
 
 def pyxis_options(
-    image: ImageReference, mounts: Sequence[Mount], environment: Sequence[EnvironmentEntry], working_dir: str | None
+    image: ImageReference, mounts: Sequence[Mount], variables: Sequence[str], working_dir: str | None
 ) -> tuple[Text, ...]:
     """Pyxis' part of the srun options.
 
@@ -59,7 +59,7 @@ def pyxis_options(
     for position, mount in enumerate(mounts):
         joined += [Literally("," if position else ""), *mount_flags(mount)]
     options.append(tuple(joined))
-    options.append(literal("--container-env=" + ",".join(entry.name for entry in environment)))
+    options.append(literal("--container-env=" + ",".join(variables)))
     if working_dir is not None:
         options.append(literal(f"--container-workdir={working_dir}"))
     return tuple(options)
@@ -71,26 +71,24 @@ def container_argv(
     command: Sequence[Text],
     *,
     mounts: Sequence[Mount],
-    environment: Sequence[EnvironmentEntry],
+    variables: Sequence[str],
     working_dir: str | None,
 ) -> tuple[Text, ...]:
     """The program that runs as the step's task: the command itself, or the one that enters the container with it."""
     if image is None or backend in ("host", "pyxis"):
         return tuple(command)
     if backend == "enroot":
-        return (*_enroot_start(image, mounts, environment), *_in_folder(working_dir, command))
+        return (*_enroot_start(image, mounts, variables), *_in_folder(working_dir, command))
     return (*_apptainer_exec(image, mounts, working_dir), *command)
 
 
-def _enroot_start(
-    image: ImageReference, mounts: Sequence[Mount], environment: Sequence[EnvironmentEntry]
-) -> tuple[Text, ...]:
+def _enroot_start(image: ImageReference, mounts: Sequence[Mount], variables: Sequence[str]) -> tuple[Text, ...]:
     """Source: enroot start(1)."""
     words: list[Text] = [literal("enroot"), literal("start"), literal("--rw")]
     for mount in mounts:
         words += [literal("--mount"), mount_flags(mount)]
-    for entry in environment:
-        words += [literal("--env"), literal(entry.name)]
+    for variable in variables:
+        words += [literal("--env"), literal(variable)]
     return (*words, literal(image.runtime_path))
 
 

@@ -10,7 +10,6 @@ from compose_core.plan.model import (
     Allocation,
     Backend,
     Decision,
-    EnvironmentEntry,
     ImageReference,
     Mount,
     PlannedDependency,
@@ -56,6 +55,7 @@ def planned_step(
     environment = service_environment(
         service, backend, cpus=cpus, inner_srun_cpus=_cpus_asked_for(service, allocation) if batch else cpus
     )
+    variables = (*(entry.name for entry in environment), *service.secrets)
     command = command_argv(service, backend)
     return PlannedStep(
         service=name,
@@ -68,11 +68,12 @@ def planned_step(
         nodes=geometry.nodes,
         ntasks=geometry.ntasks,
         ntasks_per_node=geometry.ntasks_per_node,
-        srun_options=() if batch else _srun_options(service, token, geometry, allocation, image, mounts, environment),
+        srun_options=() if batch else _srun_options(service, token, geometry, allocation, image, mounts, variables),
         argv=container_argv(
-            backend, image, command, mounts=mounts, environment=environment, working_dir=service.working_dir
+            backend, image, command, mounts=mounts, variables=variables, working_dir=service.working_dir
         ),
         command=command,
+        secrets=service.secrets,
         environment=environment,
         mounts=mounts,
         image=image,
@@ -100,10 +101,10 @@ def _srun_options(
     allocation: Allocation,
     image: ImageReference | None,
     mounts: tuple[Mount, ...],
-    environment: tuple[EnvironmentEntry, ...],
+    variables: tuple[str, ...],
 ) -> tuple[Text, ...]:
     through_pyxis = image is not None and image.through_pyxis
-    container = pyxis_options(image, mounts, environment, service.working_dir) if image and through_pyxis else ()
+    container = pyxis_options(image, mounts, variables, service.working_dir) if image and through_pyxis else ()
     return srun_options(token, service.x_slurm, geometry, multi_node=allocation.nodes > 1, container=container)
 
 

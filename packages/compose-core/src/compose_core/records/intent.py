@@ -22,6 +22,8 @@ class Intent(Format):
     script_sha256: str
     submit_argv: tuple[str, ...] = ()
     """What the user adds to the submit command, then the script and its claim."""
+    secret_variables: tuple[str, ...] = ()
+    """Names of the user's variables that the job's secrets are read from."""
     created_at: float
     host: str
     boot_id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from compose_core.plan.model import ArtifactRules, Plan, PlannedStep
+from compose_core.plan.model import ArtifactRules, Plan, PlannedSecret, PlannedStep
 
 FORMAT = 1
 HEARTBEAT_S = 5
@@ -28,6 +28,7 @@ def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
         "heartbeat_s": HEARTBEAT_S,
         "log_index_s": LOG_INDEX_S,
         "artifacts": _artifacts(plan.artifacts),
+        **({"secrets": {secret.name: _source(secret) for secret in plan.secrets}} if plan.secrets else {}),
         "services": [_service(step) for step in plan.steps],
     }
 
@@ -45,6 +46,10 @@ def _artifacts(rules: ArtifactRules | None) -> dict[str, Any] | None:
     if rules is None:
         return None
     return {"collect": rules.collect, "bundles": {name: list(patterns) for name, patterns in rules.bundles}}
+
+
+def _source(secret: PlannedSecret) -> dict[str, Any]:
+    return {"file": secret.file} if secret.file is not None else {"env": secret.env}
 
 
 def _service(step: PlannedStep) -> dict[str, Any]:
@@ -69,4 +74,5 @@ def _service(step: PlannedStep) -> dict[str, Any]:
         "nodes": step.nodes,
         "ntasks": step.ntasks,
         "ntasks_per_node": step.ntasks_per_node,
+        **({"secrets": list(step.secrets)} if step.secrets else {}),
     }

@@ -10,8 +10,6 @@ from compose_core.spec.nodes import KeyPath, walk_plain
 
 NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
     ("sweep",): "submits one trial for each combination of parameters",
-    ("secrets",): "reads values on the node and gives them to services",
-    ("services", "*", "secrets"): "gives declared secrets to the service",
     ("services", "*", "assert"): "checks the service's result when it has ended",
     ("services", "*", "x-runtime", "prepare"): "customises the image before the job",
     ("services", "*", "x-slurm", "hooks"): "runs a script when something happens to the service",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -96,6 +96,8 @@ class SubmitContext:
     """Earlier submissions of the project may have gone to another engine than new ones do."""
     random_bytes: Callable[[int], bytes] = os.urandom
     tool_version: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The user's variables, which a job's secrets may come from; not shown."""
 
     def engine_named(self, name: EngineName) -> Engine | None:
         """The engine that an earlier submission went to; None when this client has only its own."""

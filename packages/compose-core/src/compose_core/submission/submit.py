@@ -38,6 +38,7 @@ from compose_core.submission.resolve import (
     resolve_pending,
 )
 from compose_core.submission.run_keys import take_key, token_of_key
+from compose_core.submission.secret_sources import tell_secret_problems
 from compose_core.submission.settle import cancel_is_requested, claim_for, finish, read_record, write_outcome
 
 _LONGEST_WAIT_S = 10.0
@@ -93,7 +94,8 @@ def submit_plan(
     """The one job of this plan; with a run key that is in use, the job that it stands for.
 
     Raises: UsageError: a path or the run key is no text.  SchedulerRefused: there is no job, and why.
-    SchedulerUnreachable, SubmissionUnresolved: it is not known yet; the next command finds out.  RecordError: nothing
+    SchedulerUnreachable, SubmissionUnresolved: it is not known yet; the next command finds out.  SpecError: a secret
+    cannot be had.  RecordError: nothing
     was submitted, because it could not be written down.
     """
     _check_texts(plan, run_key)
@@ -106,6 +108,7 @@ def submit_plan(
                 continue  # it came to nothing meanwhile
             _warn_of_other_script(context, attached, script)
             return attached
+        tell_secret_problems(context, plan)
         intent = _write_intent(context, plan, script, run_key=run_key, extra_args=tuple(extra_args))
         if run_key is not None and not take_key(context, run_key, intent.token, after=after):
             _discard(context, intent.token)
@@ -203,6 +206,7 @@ def _write_intent(
         spec_sha256=facts.spec_sha256,
         script_sha256=facts.script_sha256,
         submit_argv=(*extra_args, str(paths.script), claim_argument(token)),
+        secret_variables=tuple(dict.fromkeys(secret.env for secret in plan.secrets if secret.env is not None)),
         created_at=context.clock.now(),
         host=process.host,
         boot_id=process.boot_id,
@@ -277,6 +281,7 @@ def _try_once(context: SubmitContext, intent: Intent, attempt: int) -> Submissio
         project_dir=context.project.project_dir,
         job_name=intent.name,
         extra_args=intent.submit_argv[:-2],
+        secret_variables=intent.secret_variables,
         runtime_root=Path(intent.facts.runtime_root),
     )
     engine = context.engine_named(intent.engine)

@@ -26,6 +26,7 @@ PARTS = (
     "service",
     "record",
     "steps",
+    "secrets",
     "ending",
     "supervise",
     "start",

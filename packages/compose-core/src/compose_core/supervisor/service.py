@@ -30,6 +30,7 @@ class Service:
         self.window = RestartWindow(
             policy.get("max_restarts"), policy.get("window_s"), policy.get("max_restarts_in_window")
         )
+        self.secrets: List[str] = list(description.get("secrets") or ())
         self.port_names: List[str] = list(description.get("ports") or ())
         self.placement = {key: description.get(key) for key in ("placement_mode", "nodes", "ntasks", "ntasks_per_node")}
         self.index = index

@@ -36,6 +36,7 @@ from compose_core.supervisor.readiness import (
     tcp_answers,
 )
 from compose_core.supervisor.record import Outcome, Record
+from compose_core.supervisor.secrets import Secrets, SecretUnavailable
 from compose_core.supervisor.service import Service
 from compose_core.supervisor.steps import Steps, Tools
 from compose_core.supervisor.talk import Refused, complain, signal_name
@@ -56,6 +57,7 @@ class Supervisor(Stoppable):
         self.script = script
         self.description = description
         self.environment = environment
+        self.secrets = Secrets(description, environment)  # before a program is started that would inherit them
         self.folder = folder
         self.job_id = job_id
         self.is_slurm = environment.get("HPC_COMPOSE_ENGINE") != "local"
@@ -95,7 +97,8 @@ class Supervisor(Stoppable):
             self.loop()
         except Exception as error:  # noqa: BLE001 - whatever it is, the services are stopped and the state is written
             self.explain(error)
-            self.decide("supervisor_error", 1, message=str(error) or type(error).__name__)
+            cause = "secret_unavailable" if isinstance(error, SecretUnavailable) else "supervisor_error"
+            self.decide(cause, 1, message=str(error) or type(error).__name__)
             self.stop_after_error()
         return self.finish()
 
@@ -124,6 +127,7 @@ class Supervisor(Stoppable):
                 re.compile(readiness.get("pattern", ""))
             except re.error as error:
                 raise Refused("the readiness pattern of {} is wrong: {}".format(service.name, error)) from None
+        self.secrets.check(service.secrets for service in self.services)
         if self.owns_processes:
             adopt_orphans()
 
@@ -222,7 +226,7 @@ class Supervisor(Stoppable):
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=self.step_environment(service),
+                    env=self.secrets.given_to(service.secrets, self.step_environment(service)),
                     start_new_session=True,
                 )
             finally:

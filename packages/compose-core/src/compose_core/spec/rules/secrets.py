@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from compose_core.errors import Problem
 from compose_core.spec.kinds import did_you_mean
 from compose_core.spec.rules.look import Look
+
+_RESERVED = re.compile(
+    r"(?:HPC_COMPOSE|SLURM|SLURMD|SBATCH|SRUN|SALLOC|SPANK|PYXIS|ENROOT|APPTAINERENV|SINGULARITYENV|PMI2?|PMIX|OMPI)_.*"
+    r"|LD_(?:PRELOAD|LIBRARY_PATH|AUDIT|DEBUG|BIND_NOW)|BASH.*|ENV|ENVIRONMENT|PATH|HOME|SHELL|USER|LOGNAME|PWD|OLDPWD|HOSTNAME|TMPDIR|LANG|LC_.*|IFS|PS[0-4]|POSIXLY_CORRECT"
+    r"|SHELLOPTS|SHLVL|_|RANDOM|SRANDOM|SECONDS|EPOCH(?:SECONDS|REALTIME)|LINENO|E?UID|PPID|GROUPS|DIRSTACK|FUNCNAME|PIPESTATUS|REPLY|OPT(?:ARG|IND|ERR)"
+    r"|COMP_(?:LINE|POINT|KEY|TYPE|WORD.*)|COLUMNS|LINES|MAPFILE|COPROC|TIMEFORMAT|CDPATH|GLOBIGNORE|HIST(?:CMD|FILE|SIZE)|EXECIGNORE|MAIL(?:PATH|CHECK)?|APPTAINER_NO_EVAL"
+)
+"""What Slurm, container programs, the supervisor or a shell set, read at their start, or change by themselves."""
 
 
 def secrets_are_declared(look: Look) -> Iterator[Problem]:
@@ -45,4 +54,34 @@ def secrets_are_used(look: Look) -> Iterator[Problem]:
             )
 
 
-RULES = (secrets_are_declared, secrets_are_no_plain_variables, secrets_are_used)
+def secret_names_are_free(look: Look) -> Iterator[Problem]:
+    """A secret is set in a service and taken away from everything else, which some variables cannot bear."""
+    for name, secret in look.spec.secrets.items():
+        for variable, path in ((name, ("secrets", name)), (secret.env, ("secrets", name, "env"))):
+            if variable is not None and _RESERVED.fullmatch(variable):
+                message = f"{variable} cannot be a secret: programs of the job need it, or Slurm or the shell sets it"
+                yield look.error("reserved-variable", message, path, "Choose another name.")
+
+
+def secret_variables_reach_the_job(look: Look) -> Iterator[Problem]:
+    """sbatch passes a variable on only when its list of exports says so; ours is written into x-slurm.export."""
+    if not any(secret.env is not None for secret in look.spec.secrets.values()):
+        return
+    slurm = look.spec.x_slurm
+    remedy = "Write a list of names, NONE or ALL as x-slurm.export: the secrets' variables are added to it."
+    if slurm.export is not None and slurm.export.strip().upper() == "NIL":
+        message = "with --export=NIL no variable reaches the job, and a secret comes from one"
+        yield look.error("secret-export", message, ("x-slurm", "export"), remedy)
+    for position, argument in enumerate(slurm.submit_args):
+        if argument.startswith("--export") and argument[8:9] in ("", "=", " "):
+            message = "a secret comes from a variable, which --export among submit_args may keep from the job"
+            yield look.error("secret-export", message, ("x-slurm", "submit_args", position), remedy)
+
+
+RULES = (
+    secrets_are_declared,
+    secrets_are_no_plain_variables,
+    secrets_are_used,
+    secret_names_are_free,
+    secret_variables_reach_the_job,
+)
