@@ -203,7 +203,7 @@ class World:
             **description,
         }
         text = (
-            f'#!/bin/bash\nset -euo pipefail\ncase "${{1:-}}" in\n{branches}esac\n'
+            f'#!/bin/bash\nset -euo pipefail\ncase "${{1:-}}" in\n{branches}  hook:*) exec bash "$2" ;;\nesac\n'
             f'exec "${{HPC_COMPOSE_PYTHON:-python3}}" -I -S -c \'{LOADER}\' "$0" "$@"\n'
             f": <<'JOB'\n{json.dumps(job)}\nJOB\n# {supervisor.sha256()}\n: <<'SOURCE'\n{supervisor.source()}SOURCE\n"
         )

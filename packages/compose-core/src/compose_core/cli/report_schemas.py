@@ -104,6 +104,20 @@ class PolicyReport(_Part):
     max_restarts_in_window: int
 
 
+class HookReport(_Part):
+    """A script that runs when something happens to a service."""
+
+    on: Literal["restart", "window_exhausted", "gave_up", "ready", "exit"]
+    script: str
+
+
+class ScriptReport(_Part):
+    """A prologue or epilogue."""
+
+    context: Literal["host", "container"]
+    script: str
+
+
 class PlannedServiceReport(_Part):
     """One service of a plan."""
 
@@ -128,6 +142,9 @@ class PlannedServiceReport(_Part):
     readiness: dict[str, Any] | None
     failure_policy: PolicyReport
     ports: list[str]
+    hooks: list[HookReport]
+    prologue: ScriptReport | None
+    epilogue: ScriptReport | None
 
 
 class PlannedArtifactsReport(_Part):

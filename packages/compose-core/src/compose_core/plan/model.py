@@ -173,6 +173,21 @@ class PlannedPolicy(Frozen, kw_only=True):
     max_restarts_in_window: int = 3
 
 
+class PlannedHook(Frozen, kw_only=True):
+    """A script that runs on the batch host when something happens to the service."""
+
+    on: Literal["restart", "window_exhausted", "gave_up", "ready", "exit"]
+    script: str
+
+
+class PlannedScript(Frozen, kw_only=True):
+    """A `prologue` or `epilogue`."""
+
+    script: str
+    context: Literal["host", "container"]
+    """On the batch host around each launch, or in the container around the command, where it is a part of `argv`."""
+
+
 class PlannedStep(Frozen, kw_only=True):
     """One service of the job: one `srun` step, or one child of the batch step."""
 
@@ -203,7 +218,20 @@ class PlannedStep(Frozen, kw_only=True):
     readiness: PlannedReadiness | None = None
     policy: PlannedPolicy = field(default_factory=PlannedPolicy)
     ports: tuple[str, ...] = ()
+    hooks: tuple[PlannedHook, ...] = ()
+    prologue: PlannedScript | None = None
+    epilogue: PlannedScript | None = None
     decisions: tuple[Decision, ...] = ()
+
+    @property
+    def is_surrounded(self) -> bool:
+        """A script runs on the batch host before or after each launch."""
+        return any(script is not None and script.context == "host" for script in (self.prologue, self.epilogue))
+
+    @property
+    def runs_on_host(self) -> bool:
+        """Some script of it runs on the batch host, in the environment of the service."""
+        return bool(self.hooks) or self.is_surrounded
 
 
 class ArtifactRules(Frozen, kw_only=True):

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from compose_core.errors import problem_json
-from compose_core.plan.model import Decision, Directive, EnvironmentEntry, Mount, Plan, PlannedStep, shown
+from compose_core.plan.model import (
+    Decision,
+    Directive,
+    EnvironmentEntry,
+    Mount,
+    Plan,
+    PlannedScript,
+    PlannedStep,
+    shown,
+)
 from compose_core.spec.redaction import HIDDEN, hidden_in, redacted
 
 SCHEMA_VERSION = 1
@@ -96,7 +105,14 @@ def step_report(step: PlannedStep) -> dict[str, Any]:
             "max_restarts_in_window": step.policy.max_restarts_in_window,
         },
         "ports": list(step.ports),
+        "hooks": [{"on": hook.on, "script": hook.script} for hook in step.hooks],
+        "prologue": _script(step.prologue),
+        "epilogue": _script(step.epilogue),
     }
+
+
+def _script(script: PlannedScript | None) -> dict[str, str] | None:
+    return None if script is None else {"context": script.context, "script": script.script}
 
 
 def all_decisions(plan: Plan) -> list[Decision]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compose_core.plan.around import planned_hooks, planned_script, wrapped_command
 from compose_core.plan.command import command_argv
 from compose_core.plan.environment import service_environment
 from compose_core.plan.geometry import StepGeometry, step_geometry
@@ -70,7 +71,12 @@ def planned_step(
         ntasks_per_node=geometry.ntasks_per_node,
         srun_options=() if batch else _srun_options(service, token, geometry, allocation, image, mounts, variables),
         argv=container_argv(
-            backend, image, command, mounts=mounts, variables=variables, working_dir=service.working_dir
+            backend,
+            image,
+            wrapped_command(service, command),
+            mounts=mounts,
+            variables=variables,
+            working_dir=service.working_dir,
         ),
         command=command,
         secrets=service.secrets,
@@ -84,6 +90,9 @@ def planned_step(
         readiness=_readiness(service.readiness),
         policy=_policy(service),
         ports=service.x_slurm.ports,
+        hooks=planned_hooks(service),
+        prologue=planned_script(service.x_slurm.prologue),
+        epilogue=planned_script(service.x_slurm.epilogue),
         decisions=(*geometry.decisions, *_decisions(name, service, image)),
     )
 

@@ -75,4 +75,16 @@ def _service(step: PlannedStep) -> dict[str, Any]:
         "ntasks": step.ntasks,
         "ntasks_per_node": step.ntasks_per_node,
         **({"secrets": list(step.secrets)} if step.secrets else {}),
+        **_scripts(step),
     }
+
+
+def _scripts(step: PlannedStep) -> dict[str, Any]:
+    """What runs on the batch host beside the service; nothing for most."""
+    scripts: dict[str, Any] = {}
+    if step.hooks:
+        scripts["hooks"] = [{"on": hook.on, "script": hook.script} for hook in step.hooks]
+    for kind, script in (("prologue", step.prologue), ("epilogue", step.epilogue)):
+        if script is not None and script.context == "host":
+            scripts[kind] = script.script
+    return scripts

@@ -27,6 +27,7 @@ PARTS = (
     "record",
     "steps",
     "secrets",
+    "hooks",
     "ending",
     "supervise",
     "start",

@@ -31,6 +31,11 @@ class Service:
             policy.get("max_restarts"), policy.get("window_s"), policy.get("max_restarts_in_window")
         )
         self.secrets: List[str] = list(description.get("secrets") or ())
+        self.hooks: List[Json] = list(description.get("hooks") or ())
+        self.around: Dict[str, str] = {
+            kind: description[kind] for kind in ("prologue", "epilogue") if description.get(kind) is not None
+        }
+        """Scripts that run on the batch host before and after each launch."""
         self.port_names: List[str] = list(description.get("ports") or ())
         self.placement = {key: description.get(key) for key in ("placement_mode", "nodes", "ntasks", "ntasks_per_node")}
         self.index = index

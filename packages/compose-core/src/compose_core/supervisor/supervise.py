@@ -13,6 +13,7 @@ from compose_core.supervisor.allocation import Allocation
 from compose_core.supervisor.artifacts import ArtifactCollector
 from compose_core.supervisor.ending import Budget, Ending, SignalInbox, Stoppable
 from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
+from compose_core.supervisor.hooks import HOOK_TIMEOUT_S, Hooks
 from compose_core.supervisor.host import (
     adopt_orphans,
     descendants,
@@ -67,6 +68,7 @@ class Supervisor(Stoppable):
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
         self.tools = Tools()
         self.steps = Steps(environment.get("SLURM_JOB_ID", job_id), self.tools, self.record, self.services)
+        self.hooks = Hooks(script, folder, self.record, float(description.get("hook_timeout_s") or HOOK_TIMEOUT_S))
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
 
         self.ticks = start_ticks()
@@ -119,6 +121,7 @@ class Supervisor(Stoppable):
                 service.ports[name] = service.port_holders[-1].getsockname()[1]
             os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         self.folder.folder("service-exits")
+        self.hooks.write_scripts(self.services)
         for service in self.services:  # a wrong pattern or placeholder shows now, not after an hour
             readiness = service.readiness or {}
             for key in ("host", "port", "url"):
@@ -149,17 +152,19 @@ class Supervisor(Stoppable):
             if self.outcome is not None:
                 self.stop_what_may(now)
             self.write_what_is_due(now)
+            self.hooks.advance(now)
             if self.outcome is not None and not any(service.is_alive for service in self.services):
-                return
+                if self.hooks.are_over(now, self.budget.grace_end):
+                    return
             self.wait(now)
 
     def wait(self, now: float) -> None:
         """Sleep until a signal, an answer or the next timer."""
-        due = [self.write_at, self.index_at, self.tools.next_at, self.ending.next_at]
+        due = [self.write_at, self.index_at, self.tools.next_at, self.ending.next_at, self.hooks.next_at]
         for service in self.services:
             if service.probe is not None:
                 due += [service.probe.next_at, service.probe.deadline]
-            if service.status == "backoff":
+            if service.status == "backoff" and not self.hooks.is_busy(service, "restart"):
                 due.append(service.relaunch_at)
             due += [at for at in (service.kill_at, service.verdict_at) if at is not None]
             if service.is_alive and service.killed_at is not None:
@@ -337,10 +342,13 @@ class Supervisor(Stoppable):
         service = next((service for service in self.services if service.pid == pid), None)
         if service is not None and not self.uses_srun(service) and not service.stopping:
             send(pid, signal.SIGKILL)  # as Slurm does with what a task leaves behind
+        elif self.hooks.owns(pid):
+            send(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         code = 128 + signum if signum is not None else os.WEXITSTATUS(status)
         if service is None:
+            self.hooks.ended(pid, code)
             self.tools.ended(pid, code)
         elif service.stopping and not self.uses_srun(service) and group_exists(pid):
             service.lingering = (code, signum)  # the rest of its group was told to stop too and has its grace time
@@ -358,7 +366,8 @@ class Supervisor(Stoppable):
                     self.readiness_failed(service, "not ready in time: " + probe.what, now)
             except PatternTooSlow as error:
                 self.readiness_failed(service, "its readiness cannot be told: {}".format(error), now)
-        if service.status == "backoff" and now >= service.relaunch_at and self.outcome is None:
+        may_restart = self.outcome is None and not self.hooks.is_busy(service, "restart")
+        if service.status == "backoff" and now >= service.relaunch_at and may_restart:
             self.start(service, now)
         if service.verdict_at is not None and now >= service.verdict_at and self.outcome is None:
             service.verdict_at = None
@@ -377,6 +386,7 @@ class Supervisor(Stoppable):
         service.status, service.ready_at = "ready", time.time()
         self.record.event("ready", service.name)
         self.record.tell(service.name, "ready")
+        self.fire(service, "ready", service.last_exit_code)
 
     def readiness_failed(self, service: Service, why: str, now: float) -> None:
         """It was not ready in time: its policy decides."""
@@ -410,6 +420,7 @@ class Supervisor(Stoppable):
         if service.process is not None:
             service.process.returncode = code
         service.process, service.lingering, service.kill_at, service.finished_at = None, None, None, time.time()
+        self.fire(service, "exit", code)
         if was_told == "teardown" or (self.outcome is not None and code != 0):
             service.status = "failed" if service.status == "failed" else "stopped"
         elif was_told == "readiness":
@@ -440,6 +451,7 @@ class Supervisor(Stoppable):
             self.record.event("backoff", service.name, seconds=service.backoff_s, restart_count=count)
             text = "restart {} of {} in {:g} s".format(count, service.window.max_restarts, service.backoff_s)
             self.record.tell(service.name, text)
+            self.fire(service, "restart", code)
             return
         service.status = "failed"
         cause = "service_failed"
@@ -451,7 +463,14 @@ class Supervisor(Stoppable):
             service.failure_reason = "{} after {}".format(service.failure_reason, limit)
             self.record.event(verdict, service.name, restart_count=service.window.restart_count)
             self.record.tell(service.name, "no restart: {} are used up".format(limit))
+            self.fire(service, verdict, code)
         self.decide(cause, code, service, signum, service.failure_reason or how)
+
+    def fire(self, service: Service, event: str, exit_code: Optional[int]) -> None:
+        """Let the service's hooks for this event run."""
+        if service.hooks:
+            environment = self.secrets.given_to(service.secrets, self.step_environment(service))
+            self.hooks.fire(service, event, environment, exit_code, time.monotonic())
 
     def mains_are_done(self) -> bool:
         """Every main service has ended (every service, when none is main)."""
@@ -583,6 +602,7 @@ class Supervisor(Stoppable):
     def finish(self) -> int:
         """What comes after the last service: artifacts, final state, last event."""
         self.tools.kill()
+        self.hooks.stop()
         self.kill_what_is_left()
         try:
             self.collect_artifacts()
