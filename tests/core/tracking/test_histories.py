@@ -12,6 +12,7 @@ from compose_core.cluster.engine import Engine
 from compose_core.records.job_record import JobRecord
 from compose_core.records.token import new_token
 from compose_core.testing import FakeCluster, FakeJob
+from compose_core.testing.fake_cluster import Settings
 from compose_core.tracking.observe import Watch, observe
 from tests.core.tracking.world import World
 
@@ -25,7 +26,12 @@ class History:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.cluster = FakeCluster(seed=seed, accounting=self.chance.choice(["up", "up", "disabled"]))
+        self.cluster = FakeCluster(
+            seed=seed,
+            accounting=self.chance.choice(["up", "up", "disabled"]),
+            # A busy cluster lets a preempted job wait for long.
+            settings=Settings(requeue_delay_s=self.chance.choice([121.0, 2000.0])),
+        )
         self.world = World(folder)
         self.engine: Engine = self.cluster.slurm()
         self.watch = Watch()

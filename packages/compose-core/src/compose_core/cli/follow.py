@@ -110,7 +110,8 @@ class JobFollower:
             by_files = updated_array(self.snapshot, by_files)
         due = clock.monotonic() - self._asked_at >= self._pause_s
         if by_files.terminal or not due:
-            return by_files if by_files.terminal or by_files.source == "state" else self.snapshot
+            is_sure = by_files.terminal or (by_files.source == "state" and not by_files.stale)
+            return by_files if is_sure else self.snapshot
         return self._ask()
 
     def _ask(self) -> JobSnapshot:

@@ -118,8 +118,7 @@ def _ask(evidences: list[Evidence], engine_name: str, engine: Engine) -> None:
     asked = [
         position
         for position, evidence in enumerate(evidences)
-        if evidence.record.backend == engine_name
-        and needs_scheduler(evidence.files, evidence.record, evidence.now, evidence.ending)
+        if evidence.record.backend == engine_name and needs_scheduler(evidence.files, evidence.record, evidence.ending)
     ]
     if not asked:
         return

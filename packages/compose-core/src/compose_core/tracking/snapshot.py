@@ -119,6 +119,8 @@ class JobSnapshot:
     ended_at: float | None = None
     heartbeat_at: float | None = None
     attempt: int | None = None
+    is_resume: bool | None = None
+    """It goes on from where an earlier attempt or job ended; None: not known yet."""
     time_limit_s: int | None = None
     nodelist: str = ""
     services: tuple[ServiceSnapshot, ...] = ()
@@ -166,6 +168,7 @@ class JobSnapshot:
             "ended_at": self.ended_at,
             "heartbeat_at": self.heartbeat_at,
             "attempt": self.attempt,
+            "is_resume": self.is_resume,
             "time_limit_s": self.time_limit_s,
             "nodelist": self.nodelist,
             "services": [service.as_json() for service in self.services],
@@ -257,6 +260,8 @@ class _Verdict:
     detail: str = ""
     stale: bool = False
     last_known: JobState | None = None
+    is_next_attempt: bool = False
+    """The files tell of an earlier attempt: how that one ended says nothing of this one."""
 
 
 def word_of(answer: Answer, record: JobRecord, rows: RowIndex | None = None) -> Word:
@@ -275,14 +280,14 @@ def word_of(answer: Answer, record: JobRecord, rows: RowIndex | None = None) -> 
     return Word(answered=True, other_job=True)
 
 
-def needs_scheduler(files: JobFiles, record: JobRecord, now: float, ending: Ending | None = None) -> bool:
+def needs_scheduler(files: JobFiles, record: JobRecord, ending: Ending | None = None) -> bool:
     """Neither the job's own word nor what an earlier look saw settles it."""
     state = files.state
     if ending and not _began_again(state, ending):
         return False
     if state is None or not state.is_terminal:
         return True
-    return _may_come_back(record, state.cause, state.finished_at or state.updated_at, now)
+    return _may_come_back(record, state.cause)
 
 
 def decide(evidence: Evidence) -> JobSnapshot:
@@ -294,7 +299,7 @@ def decide(evidence: Evidence) -> JobSnapshot:
     verdict = _verdict(evidence)
     files, record, row = evidence.files, evidence.record, verdict.row
     state, end = files.state, files.end
-    again = verdict.state.is_waiting  # what an earlier attempt ended of says nothing of the next one
+    again = verdict.is_next_attempt or verdict.state.is_waiting
     ended = None if again else end
     return JobSnapshot(
         record=record,
@@ -310,14 +315,15 @@ def decide(evidence: Evidence) -> JobSnapshot:
         observed_at=evidence.now,
         stale=verdict.stale,
         submitted_at=record.submitted_at,
-        started_at=_first(state.started_at if state else None, _row_start(row)),
+        started_at=_first(None if again or state is None else state.started_at, _row_start(row)),
         ended_at=_first(
-            state.finished_at if state and state.is_terminal else None,
+            state.finished_at if state and state.is_terminal and not again else None,
             row.ended_at if row and verdict.terminal else None,
-            end.at if end and verdict.terminal else None,
+            end.at if end and verdict.terminal and not again else None,
         ),
         heartbeat_at=state.heartbeat_at if state else None,
         attempt=state.attempt if state else None,
+        is_resume=state.is_resume if state else None,
         time_limit_s=_time_limit(record, row),
         nodelist=row.nodelist if row else "",
         services=_services(evidence, verdict),
@@ -365,7 +371,7 @@ def _by_last_word(evidence: Evidence, said: JobState, cause: str | None, at: flo
     """The supervisor wrote that the job ended; only a requeue by Slurm can undo that."""
     final = _Verdict(state=said, source="state", terminal=True, row=evidence.queue.row if evidence.queue else None)
     queue = evidence.queue
-    if not _may_come_back(evidence.record, cause, at, evidence.now):
+    if not _may_come_back(evidence.record, cause):
         return final
     if queue is None or not queue.answered:
         detail = "it was told to stop, and whether Slurm puts it back into the queue is not known yet"
@@ -377,7 +383,8 @@ def _by_last_word(evidence: Evidence, said: JobState, cause: str | None, at: flo
         return _requeueable(evidence, row) if row.state.may_be_requeued else final
     started_again = row.started_at is not None and at is not None and row.started_at > at
     if row.state.is_waiting or started_again:
-        return _Verdict(state=row.state, source=row.source, row=row, detail="Slurm put it back into the queue")
+        detail = "Slurm put it back into the queue"
+        return _Verdict(state=row.state, source=row.source, row=row, detail=detail, is_next_attempt=True)
     return _Verdict(state=said, source="state", row=row, detail="it ended and still frees its nodes")
 
 
@@ -497,10 +504,9 @@ def _last_known(evidence: Evidence) -> JobState | None:
     return JobState.RUNNING if evidence.files.state else None
 
 
-def _may_come_back(record: JobRecord, cause: str | None, at: float | None, now: float) -> bool:
-    if record.backend != "slurm" or cause not in _CAUSES_OF_REQUEUE or at is None:
-        return False
-    return now - at < REQUEUE_GRACE_S
+def _may_come_back(record: JobRecord, cause: str | None) -> bool:
+    """However long ago: on a busy cluster a preempted job waits for hours, and only the queue knows that it does."""
+    return record.backend == "slurm" and cause in _CAUSES_OF_REQUEUE
 
 
 def _is_same_job(row: JobRow, record: JobRecord) -> bool:
