@@ -36,18 +36,20 @@ def submit(
     *,
     script: str | None = None,
     run_key: str | None = None,
+    allow_resume_changes: bool = False,
     on_event: Listener = keep_quiet,
 ) -> Submission:
     """The one job of this plan, submitted exactly once; with a run key that is in use, the job it stands for.
 
-    Raises: SchedulerRefused: there is no job, and why.  SchedulerUnreachable, SubmissionUnresolved: it is not known yet
-    and will be found out by the next call.
+    Raises: HpccError: its resume folder holds the checkpoint of another configuration.  SchedulerRefused: there is no
+    job, and why.  SchedulerUnreachable, SubmissionUnresolved: it is not known yet and will be found out by the next call.
     """
     from compose_core.render import render_script
     from compose_core.submission.submit import submit_plan
 
     context = submit_context(site, Path(plan.project_dir), on_event=on_event)
-    return submit_plan(context, plan, script if script is not None else render_script(plan), run_key=run_key)
+    text = script if script is not None else render_script(plan)
+    return submit_plan(context, plan, text, run_key=run_key, allow_resume_changes=allow_resume_changes)
 
 
 def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener = keep_quiet) -> tuple[Resolution, ...]:
@@ -120,14 +122,17 @@ def export_artifacts(
     bundles: Sequence[str] = (),
     tarball: bool = False,
     export_dir: Path | None = None,
+    attempt: int | None = None,
 ) -> ExportReport:
-    """Copy what the job collected to its export folder, with provenance; a job that is no array.
+    """Copy what the job's newest attempt (or this one) collected to its export folder, with provenance; no array.
 
-    Raises: HpccError: the job has collected nothing, or there is no such bundle.
+    Raises: HpccError: the job has collected nothing, or there is no such bundle or attempt.
     """
     from compose_core.tracking import artifacts
 
-    return artifacts.export_artifacts(record, site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir)
+    return artifacts.export_artifacts(
+        record, site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir, attempt=attempt
+    )
 
 
 def export_array(

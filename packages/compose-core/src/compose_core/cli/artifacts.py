@@ -10,6 +10,7 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.tools import Tools
+from compose_core.errors import UsageError
 
 if TYPE_CHECKING:
     from compose_core.tracking.artifacts import ExportReport
@@ -27,21 +28,33 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Another folder than x-slurm.artifacts.export_dir.",
 )
+@options.attempt
 @options.common
 def artifacts(
-    tools: Tools, file: Path, job_id: str | None, bundles: tuple[str, ...], tarball: bool, export_dir: Path | None
+    tools: Tools,
+    file: Path,
+    job_id: str | None,
+    bundles: tuple[str, ...],
+    tarball: bool,
+    export_dir: Path | None,
+    attempt: int | None,
 ) -> None:
     """Payload → export folder, with provenance."""
     from compose_core.operations import export_array, export_artifacts
 
     record = tools.find_job(file, job_id)
     if record.array is not None:
+        if attempt is not None:
+            remedy = f"Name one of its tasks, as in --job-id {record.job_id}_0."
+            raise UsageError("the tasks of an array have attempts of their own", remedy=remedy)
         of_array = export_array(tools.site, record, bundles=bundles, tarball=tarball, export_dir=export_dir)
         if of_array.without:
             tools.output.talk(f"nothing collected (yet): {', '.join(of_array.without)}")
         _report(tools, of_array.tasks, of_array.as_json())
         return
-    report = export_artifacts(tools.site, record, bundles=bundles, tarball=tarball, export_dir=export_dir)
+    report = export_artifacts(
+        tools.site, record, bundles=bundles, tarball=tarball, export_dir=export_dir, attempt=attempt
+    )
     _report(tools, [report], report.as_json())
 
 

@@ -18,6 +18,7 @@ from compose_core.units import parse_duration_s
 @options.compose_file
 @options.job_id
 @options.service
+@options.attempt
 @click.option("--follow", "-F", is_flag=True, help="Go on until the job has ended.")
 @click.option(
     "--lines", "-n", type=click.IntRange(min=0), default=100, show_default=True, help="Lines from the end of each log."
@@ -33,6 +34,7 @@ def logs(
     file: Path,
     job_id: str | None,
     services: tuple[str, ...],
+    attempt: int | None,
     follow: bool,
     lines: int,
     all_lines: bool,
@@ -48,7 +50,7 @@ def logs(
     if follow and (tools.output.is_json or until is not None):
         raise UsageError("--follow has no end to report", remedy="Leave out --follow, or --format json and --until.")
     record = tools.find_job(file, job_id)
-    sources = service_logs(record, services)
+    sources = service_logs(record, services, attempt=attempt)
     count = None if all_lines else lines
     begin, end = _ago(tools, "--since", since), _ago(tools, "--until", until)
     if follow:

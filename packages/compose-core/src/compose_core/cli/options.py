@@ -27,6 +27,12 @@ job_id = click.option("--job-id", metavar="ID", help="Another tracked job than t
 service = click.option(
     "--service", "services", metavar="NAME", multiple=True, help="Only this service; may be given several times."
 )
+attempt = click.option(
+    "--attempt",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Another attempt than the newest one, of a job with x-slurm.resume.",
+)
 strict_env = click.option(
     "--strict-env", is_flag=True, help="Refuse a file in which a variable is not set and its default is used."
 )
@@ -47,6 +53,16 @@ def submission(command: Command) -> Command:
             help="Keep a copy of the script here.",
         ),
         click.option("--dry-run", is_flag=True, help="Do everything but submit."),
+        click.option(
+            "--resume-diff-only",
+            is_flag=True,
+            help="Show what changed since the latest run in the folder of x-slurm.resume, and submit nothing.",
+        ),
+        click.option(
+            "--allow-resume-changes",
+            is_flag=True,
+            help="Go on from that run's checkpoint although the configuration changed.",
+        ),
     ):
         command = option(command)
     return command

@@ -168,6 +168,7 @@ class PathsReport(_Part):
     cache_dir: str
     runtime_root: str
     batch_log: str
+    resume_dir: str | None
 
 
 class DecisionReport(_Part):
@@ -220,6 +221,28 @@ class DryRunReport(Report):
     name: str
     compose_file: str
     script_path: str | None
+
+
+class ResumeChangeReport(_Part):
+    """One key that changed."""
+
+    key: str
+    kind: Literal["added", "removed", "changed", "hidden"]
+    """`hidden`: one of those whose secret values may have changed."""
+    before: Any
+    after: Any
+
+
+class ResumeDiffReport(Report):
+    """`up` and `submit` with --resume-diff-only."""
+
+    submitted: Literal[False]
+    resume_dir: str
+    earlier_job_id: str | None
+    """The latest run in the resume folder."""
+    earlier_attempt: int | None
+    changed: bool
+    changes: list[ResumeChangeReport]
 
 
 class SubmissionReport(Report):
@@ -310,6 +333,7 @@ class JobFields(_Part):
     ended_at: float | None
     heartbeat_at: float | None
     attempt: int | None
+    is_resume: bool | None
     time_limit_s: int | None
     nodelist: str
     services: list[ServiceReport]
@@ -486,8 +510,8 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "plan": (PlanReport,),
     "inspect": (PlanReport,),
     "render": (RenderReport,),
-    "up": (UpReport, SubmissionReport, DryRunReport),
-    "submit": (SubmissionReport, UpReport, DryRunReport),
+    "up": (UpReport, SubmissionReport, DryRunReport, ResumeDiffReport),
+    "submit": (SubmissionReport, UpReport, DryRunReport, ResumeDiffReport),
     "status": (StatusReport,),
     "ps": (PsReport,),
     "jobs": (JobsReport,),

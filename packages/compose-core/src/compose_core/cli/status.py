@@ -67,6 +67,10 @@ def print_status(output: Output, snapshot: JobSnapshot) -> None:
     _line(output, "engine", f"{record.backend}, known from {snapshot.source}")
     if snapshot.started_at is not None:
         _line(output, "started", f"{iso(snapshot.started_at)}{_elapsed(snapshot)}")
+    if snapshot.attempt:
+        _line(output, "attempt", str(snapshot.attempt))
+    if record.resume_dir:
+        _line(output, "resume from", f"{record.resume_dir}{_whether_resumed(snapshot)}")
     if snapshot.time_limit_s is not None:
         _line(output, "time limit", format_slurm_time(snapshot.time_limit_s))
     if snapshot.tasks:
@@ -107,6 +111,10 @@ def _elapsed(snapshot: JobSnapshot) -> str:
     end = snapshot.ended_at if snapshot.ended_at is not None else snapshot.observed_at
     verb = "took" if snapshot.terminal else "for"
     return f", {verb} {format_duration(max(0.0, end - snapshot.started_at))}"
+
+
+def _whether_resumed(snapshot: JobSnapshot) -> str:
+    return {True: ", where an earlier run was", False: ", as its first run", None: ""}[snapshot.is_resume]
 
 
 def _or_dash(value: int | None) -> str:

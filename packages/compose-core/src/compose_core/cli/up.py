@@ -43,24 +43,33 @@ def submit_and_follow(
     dry_run: bool,
     script_out: Path | None,
     run_key: str | None,
+    resume_diff_only: bool,
+    allow_resume_changes: bool,
     watch: bool,
 ) -> int:
     """The exit status of `up` and `submit`."""
+    from compose_core.cli.resume_diff import show_resume_diff
     from compose_core.render import render_script
+    from compose_core.submission.resume_drift import refuse_drift
     from compose_core.submission.secret_sources import secret_problems
 
     if run_key is not None and not run_key:
         raise UsageError("--run-key is empty", remedy="Name the task whose retries must not submit again.")
     plan = tools.plan(file, strict_env=strict_env)
     tools.output.warn(plan.warnings)
+    if resume_diff_only:
+        show_resume_diff(tools.output, plan)
+        return 0
     script = render_script(plan)
     if script_out is not None:
         write_private(script_out, script)
     if dry_run:
         tools.output.warn(secret_problems(plan, tools.site.environment, is_here=tools.site.engine_name == "local"))
+        if not allow_resume_changes:
+            refuse_drift(plan)
         _report_dry_run(tools, plan, script_out)
         return 0
-    submission = _submit(tools, plan, script, run_key=run_key)
+    submission = _submit(tools, plan, script, run_key=run_key, allow_resume_changes=allow_resume_changes)
     if not watch:
         _report_submission(tools, plan, submission)
         return 0
@@ -108,10 +117,17 @@ def command_for(record: JobRecord, command: str) -> str:
     return f"hpcc {command} -f {shlex.quote(str(shown))} --job-id {record.job_id}"
 
 
-def _submit(tools: Tools, plan: Plan, script: str, *, run_key: str | None) -> Submission:
+def _submit(tools: Tools, plan: Plan, script: str, *, run_key: str | None, allow_resume_changes: bool) -> Submission:
     from compose_core import operations
 
-    submission = operations.submit(tools.site, plan, script=script, run_key=run_key, on_event=tools.tell_event)
+    submission = operations.submit(
+        tools.site,
+        plan,
+        script=script,
+        run_key=run_key,
+        allow_resume_changes=allow_resume_changes,
+        on_event=tools.tell_event,
+    )
     if submission.notice:
         tools.output.talk(submission.notice)
     return submission

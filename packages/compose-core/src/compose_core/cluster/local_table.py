@@ -29,6 +29,7 @@ from compose_core.records.atomic import (
     read_file,
     remove_file,
 )
+from compose_core.records.attempts import of_newest_attempt
 from compose_core.records.json_text import json_bytes, parse_object
 from compose_core.records.paths import JobPaths, ProjectPaths, StatePaths
 from compose_core.records.token import parse_token
@@ -229,7 +230,7 @@ class LocalTable:
 def job_end_cause(job: LocalJob) -> tuple[str, int | None] | None:
     """Cause and exit code of the job's own end marker; None when there is none that carries this job's token."""
     try:
-        data = read_file(JobPaths(job.job_dir).end, max_bytes=_MAX_BYTES)
+        data = read_file(of_newest_attempt(JobPaths(job.job_dir)).end, max_bytes=_MAX_BYTES)
         fields = json.loads(data) if data else None
     except (RecordError, ValueError, RecursionError):
         # Not absolute, not ours, not JSON: then it says nothing.

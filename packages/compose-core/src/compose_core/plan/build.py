@@ -12,6 +12,7 @@ from compose_core.plan.geometry import allocation_of
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
 from compose_core.plan.order import launch_order
 from compose_core.plan.refusals import plan_problems
+from compose_core.plan.resume import resume_rules
 from compose_core.plan.secrets import planned_secrets
 from compose_core.plan.step import planned_step
 from compose_core.plan.text import JOB_MOUNT
@@ -35,6 +36,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
     name, name_reason = job_name(spec, project_dir)
     cache_dir, cache_reason = _cache_dir(spec, project_dir, context.home)
     secrets = planned_secrets(loaded, home=context.home)
+    resume = resume_rules(loaded)
     order = launch_order({service: tuple(item.depends_on) for service, item in spec.services.items()})
     return Plan(
         name=name,
@@ -60,10 +62,12 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
                 project_dir=project_dir,
                 home=context.home,
                 cache_dir=cache_dir,
+                resume=resume,
             )
             for service in order
         ),
         artifacts=_artifact_rules(spec.x_slurm.artifacts),
+        resume=resume,
         cache_dir=cache_dir,
         runtime_root=absolute_path(spec.x_slurm.runtime_root, project_dir, context.home),
         batch_log=spec.x_slurm.output or (DEFAULT_ARRAY_LOG if spec.x_slurm.array else DEFAULT_BATCH_LOG),

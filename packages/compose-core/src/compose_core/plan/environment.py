@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from compose_core.plan.model import Backend, EnvironmentEntry, Text, literal
+from compose_core.plan.resume import resume_environment
 from compose_core.plan.text import JOB_MOUNT, service_text
 from compose_core.spec.models import Service
 from compose_core.spec.redaction import is_secret_name
 
 
 def service_environment(
-    service: Service, backend: Backend, *, cpus: Text | None, inner_srun_cpus: Text | None
+    service: Service, backend: Backend, *, cpus: Text | None, inner_srun_cpus: Text | None, resumes: bool = False
 ) -> tuple[EnvironmentEntry, ...]:
     """The service's own variables in the order of the file, then those that its backend and CPUs call for.
 
@@ -23,10 +24,10 @@ def service_environment(
         for name, value in service.environment.items()
     )
     given = {entry.name for entry in own}
-    return own + tuple(entry for entry in _added(backend, cpus, inner_srun_cpus) if entry.name not in given)
+    return own + tuple(entry for entry in _added(backend, cpus, inner_srun_cpus, resumes) if entry.name not in given)
 
 
-def _added(backend: Backend, cpus: Text | None, inner_srun_cpus: Text | None) -> list[EnvironmentEntry]:
+def _added(backend: Backend, cpus: Text | None, inner_srun_cpus: Text | None, resumes: bool) -> list[EnvironmentEntry]:
     entries = []
     if backend != "host":
         entries.append(
@@ -34,6 +35,8 @@ def _added(backend: Backend, cpus: Text | None, inner_srun_cpus: Text | None) ->
                 name="HPC_COMPOSE_JOB_DIR", value=literal(JOB_MOUNT), reason="where the job folder is mounted"
             )
         )
+    if backend != "host" and resumes:
+        entries += resume_environment()
     if backend in ("pyxis", "enroot"):
         entries.append(
             EnvironmentEntry(

@@ -244,6 +244,17 @@ class ArtifactRules(Frozen, kw_only=True):
     """Bundle name and its globs relative to the job folder."""
 
 
+class ResumeRules(Frozen, kw_only=True):
+    """The shared folder from which a later attempt goes on."""
+
+    path: str
+    """Absolute."""
+    config_sha256: str
+    """Digest of what the compose file means, secrets included."""
+    config: str
+    """The same as canonical JSON, secret values as `***`: kept in the folder, to tell a later run what changed."""
+
+
 class Plan(Frozen, kw_only=True):
     """One job, settled: the same compose file, folder and variables always give an equal Plan."""
 
@@ -262,6 +273,7 @@ class Plan(Frozen, kw_only=True):
     steps: tuple[PlannedStep, ...]
     """In launch order: a service comes after everything it depends on."""
     artifacts: ArtifactRules | None
+    resume: ResumeRules | None = None
     cache_dir: str
     runtime_root: str | None
     """Absolute; None: `.hpc-compose` in the folder the job is submitted from."""

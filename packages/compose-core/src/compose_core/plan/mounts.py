@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import posixpath
 
-from compose_core.plan.model import Literally, Mount, Text, Variable, literal
+from compose_core.plan.model import Literally, Mount, ResumeRules, Text, Variable, literal
+from compose_core.plan.resume import resume_mount
 from compose_core.plan.text import JOB_MOUNT
 from compose_core.spec.models import Service
 
 
-def service_mounts(service: Service, *, project_dir: str, home: str) -> tuple[Mount, ...]:
-    """The job folder, then the service's volumes with absolute host paths."""
+def service_mounts(
+    service: Service, *, project_dir: str, home: str, resume: ResumeRules | None = None
+) -> tuple[Mount, ...]:
+    """The job folder, the resume folder, then the service's volumes with absolute host paths."""
     job = Mount(
         source=(Variable("HPC_COMPOSE_JOB_ROOT"),), target=JOB_MOUNT, reason="the job folder, in every container"
     )
     return (
         job,
+        *((resume_mount(resume),) if resume else ()),
         *(
             _volume_mount(volume.source, volume.target, volume.read_only, project_dir, home)
             for volume in service.volumes

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from compose_core.errors import Problem
 from compose_core.plan.context import PlanContext
-from compose_core.plan.text import JOB_MOUNT
+from compose_core.plan.text import VARIABLE_OF_MOUNT
 from compose_core.spec import LoadedSpec
 from compose_core.spec.executable import not_executed_yet
 from compose_core.spec.exposed_values import values_in_script
@@ -19,7 +19,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
     found = list(not_executed_yet(loaded))
     for site_check in (_no_container_backend, _local_engine_limits, _local_engine_queues_nothing, _image_needs):
         found.extend(site_check(loaded, context))
-    for file_check in (_mount_syntax, _host_notes, values_in_script):
+    for file_check in (_mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
         found.extend(file_check(loaded))
     return tuple(found)
 
@@ -122,18 +122,31 @@ def _mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:
                 )
 
 
+def _resume_mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:
+    resume = loaded.spec.x_slurm.resume
+    if resume is not None and not _uses_host(loaded) and set(":,") & set(resume.path):
+        yield Problem(
+            code="mount-syntax",
+            message=f"the resume folder {resume.path!r} holds `:` or `,`, which separate mounts and cannot be escaped",
+            where=loaded.locate("x-slurm.resume.path"),
+            remedy="Rename the folder.",
+        )
+
+
 def _host_notes(loaded: LoadedSpec) -> Iterator[Problem]:
-    """On the host there is no container, so `/hpc-compose/job` in shell text does not exist."""
+    """On the host there is no container, so `/hpc-compose/…` in shell text does not exist."""
     if not _uses_host(loaded):
         return
     for name, service in loaded.spec.services.items():
         text = service.command.text if isinstance(service.command, ShellCommand) else service.script or ""
-        if JOB_MOUNT in text:
+        for mount, variable in VARIABLE_OF_MOUNT.items():
+            if mount not in text:
+                continue
             key = "script" if service.script is not None else "command"
             yield Problem(
                 code="job-folder-in-shell-text",
-                message=f"service {name!r} names {JOB_MOUNT} in shell text, which is not changed on the host backend",
+                message=f"service {name!r} names {mount} in shell text, which is not changed on the host backend",
                 where=loaded.locate(f"services.{name}.{key}"),
-                remedy='Write "$HPC_COMPOSE_JOB_DIR" there; it is right on every backend.',
+                remedy=f'Write "${variable}" there; it is right on every backend.',
                 severity="warning",
             )

@@ -62,6 +62,7 @@ def _report(plan: Plan) -> dict[str, Any]:
             "cache_dir": plan.cache_dir,
             "runtime_root": plan.runtime_root or f"{plan.project_dir}/.hpc-compose",
             "batch_log": plan.batch_log,
+            "resume_dir": plan.resume.path if plan.resume else None,
         },
         "decisions": [_decision(decision) for decision in all_decisions(plan)],
         "warnings": problem_json(plan.warnings),

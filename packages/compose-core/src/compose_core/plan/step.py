@@ -17,6 +17,7 @@ from compose_core.plan.model import (
     PlannedPolicy,
     PlannedReadiness,
     PlannedStep,
+    ResumeRules,
     Text,
     literal,
 )
@@ -44,17 +45,22 @@ def planned_step(
     project_dir: str,
     home: str,
     cache_dir: str,
+    resume: ResumeRules | None = None,
 ) -> PlannedStep:
     """Everything that starting this service needs, with the reason of each default."""
     service = spec.services[name]
     token = service_token(name)
     geometry = step_geometry(name, spec, allocation)
     image = _image(service, backend, project_dir=project_dir, cache_dir=cache_dir)
-    mounts = service_mounts(service, project_dir=project_dir, home=home) if backend != "host" else ()
+    mounts = service_mounts(service, project_dir=project_dir, home=home, resume=resume) if backend != "host" else ()
     batch = service.x_slurm.launch == "batch"
     cpus = geometry.cpus_per_task if geometry.owns_cpus else None
     environment = service_environment(
-        service, backend, cpus=cpus, inner_srun_cpus=_cpus_asked_for(service, allocation) if batch else cpus
+        service,
+        backend,
+        cpus=cpus,
+        inner_srun_cpus=_cpus_asked_for(service, allocation) if batch else cpus,
+        resumes=resume is not None,
     )
     variables = (*(entry.name for entry in environment), *service.secrets)
     command = command_argv(service, backend)

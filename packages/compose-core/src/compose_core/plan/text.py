@@ -9,8 +9,12 @@ from compose_core.plan.model import Backend, Literally, Text, Variable
 JOB_MOUNT = "/hpc-compose/job"
 """Where every container sees the job folder; on the host backend it stands for the real folder."""
 
+RESUME_MOUNT = "/hpc-compose/resume"
+"""Where every container sees the folder of x-slurm.resume; on the host backend it stands for that folder."""
+
 _PLACEHOLDER = re.compile(r"@\{(?P<service>[A-Za-z0-9_.-]+)\.(?:(?P<host>host)|port\.(?P<port>[A-Za-z0-9_-]+))\}")
-_JOB_MOUNT = re.compile(re.escape(JOB_MOUNT) + r"(?=/|$|[^A-Za-z0-9_.-])")
+VARIABLE_OF_MOUNT = {JOB_MOUNT: "HPC_COMPOSE_JOB_DIR", RESUME_MOUNT: "HPC_COMPOSE_RESUME_DIR"}
+_MOUNT = re.compile(f"(?P<mount>{'|'.join(map(re.escape, VARIABLE_OF_MOUNT))})" + r"(?=/|$|[^A-Za-z0-9_.-])")
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9]")
 
 
@@ -30,13 +34,13 @@ def port_variable(service: str, port: str) -> str:
 
 
 def service_text(value: str, backend: Backend) -> Text:
-    """`value` with `@{service.host}`, `@{service.port.name}` and, on the host backend, `/hpc-compose/job` as variables."""
+    """`value` with `@{service.host}`, `@{service.port.name}` and, on the host backend, our mounts as variables."""
     parts: list[Literally | Variable] = []
     for piece in _split_placeholders(value):
         if isinstance(piece, Variable) or backend != "host":
             parts.append(piece)
         else:
-            parts.extend(_split_job_mount(piece.text))
+            parts.extend(_split_mounts(piece.text))
     return tuple(part for part in parts if part != Literally(""))
 
 
@@ -52,11 +56,11 @@ def _split_placeholders(value: str) -> list[Literally | Variable]:
     return parts
 
 
-def _split_job_mount(value: str) -> list[Literally | Variable]:
+def _split_mounts(value: str) -> list[Literally | Variable]:
     parts: list[Literally | Variable] = []
     position = 0
-    for match in _JOB_MOUNT.finditer(value):
-        parts += [Literally(value[position : match.start()]), Variable("HPC_COMPOSE_JOB_DIR")]
+    for match in _MOUNT.finditer(value):
+        parts += [Literally(value[position : match.start()]), Variable(VARIABLE_OF_MOUNT[match["mount"]])]
         position = match.end()
     parts.append(Literally(value[position:]))
     return parts

@@ -75,6 +75,8 @@ class JobFacts(Format):
     """In launch order."""
     artifact_export_dir: str | None = None
     """As written; `${SLURM_JOB_ID}` is filled in at export."""
+    resume_dir: str | None = None
+    """The shared folder of x-slurm.resume."""
     requested_walltime: RequestedWalltime | None = None
     tool_version: str = ""
     tags: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from compose_core.records.token import parse_token
 from compose_core.units import service_token
 
 METADATA_FOLDER = ".hpc-compose"
+ATTEMPTS_FOLDER = "attempts"
 _BUNDLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -143,6 +144,8 @@ class JobPaths:
     """What a job writes into its folder."""
 
     job_dir: Path
+    attempt: int | None = None
+    """None: the job folder itself; with `x-slurm.resume`, each attempt has a folder in it."""
 
     def __post_init__(self) -> None:
         if not self.job_dir.is_absolute() or not self.job_dir.name:
@@ -150,6 +153,16 @@ class JobPaths:
 
     @property
     def folder(self) -> OurPath:
+        """The job folder, or the attempt's in it."""
+        return self.job_folder if self.attempt is None else self.attempts / str(self.attempt)
+
+    @property
+    def attempts(self) -> OurPath:
+        """The folder with one folder per attempt."""
+        return self.job_folder / ATTEMPTS_FOLDER
+
+    @property
+    def job_folder(self) -> OurPath:
         """The job folder."""
         above = self.job_dir.parent
         if above.name == METADATA_FOLDER:  # the metadata folder itself is ours too

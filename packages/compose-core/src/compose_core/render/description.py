@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from compose_core.plan.model import ArtifactRules, Plan, PlannedSecret, PlannedStep
+from compose_core.plan.model import ArtifactRules, Plan, PlannedSecret, PlannedStep, ResumeRules
 
 FORMAT = 1
 HEARTBEAT_S = 5
@@ -29,6 +29,7 @@ def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
         "log_index_s": LOG_INDEX_S,
         "artifacts": _artifacts(plan.artifacts),
         **({"secrets": {secret.name: _source(secret) for secret in plan.secrets}} if plan.secrets else {}),
+        **_resume(plan.resume),
         "services": [_service(step) for step in plan.steps],
     }
 
@@ -50,6 +51,13 @@ def _artifacts(rules: ArtifactRules | None) -> dict[str, Any] | None:
 
 def _source(secret: PlannedSecret) -> dict[str, Any]:
     return {"file": secret.file} if secret.file is not None else {"env": secret.env}
+
+
+def _resume(rules: ResumeRules | None) -> dict[str, Any]:
+    if rules is None:
+        return {}
+    config = json.loads(rules.config)
+    return {"resume": {"path": rules.path, "config_sha256": rules.config_sha256, "config": config}}
 
 
 def _service(step: PlannedStep) -> dict[str, Any]:

@@ -12,6 +12,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SECRET_LENGTH = 8
+_ASSIGNED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_-]*)(?:[\"']?\s*[=:]\s*|\s+)")
+_ASSIGNED_VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\";&|]+")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -41,6 +43,19 @@ def hidden_in(value: Any, secrets: Iterable[str]) -> Any:
     if isinstance(value, list | tuple):
         return [hidden_in(item, secrets) for item in value]
     return value
+
+
+def hidden_assignments(text: str) -> str:
+    """Shell text in which what is given to a secret-looking name (`API_TOKEN=…`, `--password …`) is `***`."""
+    parts, position = [], 0
+    for found in _ASSIGNED.finditer(text):
+        if found.start() < position or not is_secret_name(found["name"]):
+            continue
+        value = _ASSIGNED_VALUE.match(text, found.end())
+        if value is not None:
+            parts += [text[position : found.end()], HIDDEN]
+            position = value.end()
+    return "".join([*parts, text[position:]])
 
 
 def _hidden(user_info: re.Match[str]) -> str:

@@ -46,6 +46,7 @@ def job_facts(
         array=JobArray(spec=plan.array) if plan.array else None,
         services=tuple(step.service for step in plan.steps),
         artifact_export_dir=plan.artifacts.export_dir if plan.artifacts else None,
+        resume_dir=plan.resume.path if plan.resume else None,
         requested_walltime=RequestedWalltime(original=format_slurm_time(limit), seconds=limit) if limit else None,
         tool_version=context.tool_version,
     )

@@ -37,6 +37,7 @@ from compose_core.submission.resolve import (
     resolve,
     resolve_pending,
 )
+from compose_core.submission.resume_drift import refuse_drift
 from compose_core.submission.run_keys import take_key, token_of_key
 from compose_core.submission.secret_sources import tell_secret_problems
 from compose_core.submission.settle import cancel_is_requested, claim_for, finish, read_record, write_outcome
@@ -90,12 +91,13 @@ def submit_plan(
     *,
     run_key: str | None = None,
     extra_args: Sequence[str] = (),
+    allow_resume_changes: bool = False,
 ) -> Submission:
     """The one job of this plan; with a run key that is in use, the job that it stands for.
 
     Raises: UsageError: a path or the run key is no text.  SchedulerRefused: there is no job, and why.
-    SchedulerUnreachable, SubmissionUnresolved: it is not known yet; the next command finds out.  SpecError: a secret
-    cannot be had.  RecordError: nothing
+    HpccError: it would go on from a run that was configured differently.  SpecError: a secret cannot be had.
+    SchedulerUnreachable, SubmissionUnresolved: it is not known yet; the next command finds out.  RecordError: nothing
     was submitted, because it could not be written down.
     """
     _check_texts(plan, run_key)
@@ -109,6 +111,8 @@ def submit_plan(
             _warn_of_other_script(context, attached, script)
             return attached
         tell_secret_problems(context, plan)
+        if not allow_resume_changes:
+            refuse_drift(plan)
         intent = _write_intent(context, plan, script, run_key=run_key, extra_args=tuple(extra_args))
         if run_key is not None and not take_key(context, run_key, intent.token, after=after):
             _discard(context, intent.token)

@@ -17,6 +17,7 @@ from importlib import resources
 PARTS = (
     "talk",
     "files",
+    "attempts",
     "claim",
     "policy",
     "readiness",

@@ -7,6 +7,7 @@ import socket
 import time
 from typing import Callable, Optional
 
+from compose_core.supervisor.attempts import earlier_state
 from compose_core.supervisor.files import (
     SCHEMA_VERSION,
     JobFolder,
@@ -87,7 +88,7 @@ def open_job_folder(root: str, job_id: str, token: Optional[str], attempt: int) 
     path = os.path.join(root, job_id)
     try:
         descriptor = open_folder(job_id, parent, shown=path)
-        state = read_json("state.json", descriptor)
+        state = earlier_state(descriptor)
         if state:
             earlier = state.get("submission_token")
             if earlier != token or (token is None and attempt == 0):

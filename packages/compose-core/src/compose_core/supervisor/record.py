@@ -5,6 +5,7 @@ import time
 from typing import Any, Callable, Optional, Set, Tuple
 
 from compose_core.supervisor.allocation import Allocation
+from compose_core.supervisor.attempts import ResumeFolder
 from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
 from compose_core.supervisor.service import Service
 from compose_core.supervisor.talk import Refused, complain, say
@@ -27,11 +28,20 @@ class Outcome:
 class Record:
     """What the job writes about itself. A write that fails is reported once and tried again with the next one."""
 
-    def __init__(self, folder: JobFolder, job_id: str, token: Optional[str], attempt: int) -> None:
+    def __init__(
+        self,
+        folder: JobFolder,
+        job_id: str,
+        token: Optional[str],
+        attempt: int,
+        resume: Optional[ResumeFolder] = None,
+    ) -> None:
         self.folder = folder
         self.job_id = job_id
         self.token = token
         self.attempt = attempt
+        self.resume_dir = resume.path if resume else None
+        self.is_resume = attempt > 0 or (resume is not None and resume.has_earlier_run)
         self.is_stale = True
         """Something happened that state.json does not tell yet."""
         self._reported: Set[Tuple[str, Optional[int]]] = set()
@@ -104,8 +114,8 @@ class Record:
             "collected_at": time.time(),
             "job_outcome": "success" if is_success else "failure",
             "attempt": self.attempt,
-            "is_resume": self.attempt > 0,
-            "resume_dir": None,
+            "is_resume": self.is_resume,
+            "resume_dir": self.resume_dir,
         }
         manifest.update(found)
         self.folder.replace("artifacts", "manifest.json", manifest)

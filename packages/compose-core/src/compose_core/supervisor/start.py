@@ -4,6 +4,7 @@ import os
 import re
 from typing import Dict, List, Tuple
 
+from compose_core.supervisor.attempts import ResumeFolder, attempt_folder
 from compose_core.supervisor.claim import claim, open_job_folder
 from compose_core.supervisor.files import Json, open_folder
 from compose_core.supervisor.host import restart_count
@@ -67,10 +68,17 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
     if not description.get("runtime_root"):
         root = os.path.join(submit_dir, ".hpc-compose")
         os.close(open_folder(root))
-    folder = open_job_folder(root, job_id, token or None, restart_count(environment))
-    supervisor = Supervisor(script, description, environment, folder, job_id, token)
+    attempt = restart_count(environment)
+    folder = open_job_folder(root, job_id, token or None, attempt)
+    resume = None
+    if description.get("resume"):
+        folder = attempt_folder(folder, attempt)
+        resume = ResumeFolder(description["resume"]) if answer == "ours" else None
+    supervisor = Supervisor(script, description, environment, folder, job_id, token, resume)
     if answer == "cancelled":
         return _end_cancelled(supervisor)
+    if resume is not None:
+        resume.note_run(job_id, token or None, attempt, str(description.get("name")), folder.path)
     if token:
         supervisor.record.event("claimed", token=token)
     return supervisor.run()

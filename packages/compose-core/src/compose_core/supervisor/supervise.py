@@ -11,6 +11,7 @@ from typing import Any, Dict, Optional, Set
 
 from compose_core.supervisor.allocation import Allocation
 from compose_core.supervisor.artifacts import ArtifactCollector
+from compose_core.supervisor.attempts import ResumeFolder
 from compose_core.supervisor.ending import Budget, Ending, SignalInbox, Stoppable
 from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
 from compose_core.supervisor.hooks import HOOK_TIMEOUT_S, Hooks
@@ -53,7 +54,14 @@ class Supervisor(Stoppable):
     """Runs one job from its first service to its last state."""
 
     def __init__(
-        self, script: str, description: Json, environment: Dict[str, str], folder: JobFolder, job_id: str, token: str
+        self,
+        script: str,
+        description: Json,
+        environment: Dict[str, str],
+        folder: JobFolder,
+        job_id: str,
+        token: str,
+        resume: Optional[ResumeFolder] = None,
     ) -> None:
         self.script = script
         self.description = description
@@ -62,7 +70,7 @@ class Supervisor(Stoppable):
         self.folder = folder
         self.job_id = job_id
         self.is_slurm = environment.get("HPC_COMPOSE_ENGINE") != "local"
-        self.record = Record(folder, job_id, token or None, restart_count(environment))
+        self.record = Record(folder, job_id, token or None, restart_count(environment), resume)
         self.services = [Service(entry, index) for index, entry in enumerate(description["services"])]
         self.by_name = {service.name: service for service in self.services}
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
@@ -96,6 +104,8 @@ class Supervisor(Stoppable):
             self.prepare()
             self.record.event("job_started", attempt=self.record.attempt, host=self.allocation.primary)
             self.record.tell_job("started on {} (attempt {})".format(self.allocation.nodelist, self.record.attempt))
+            if self.record.is_resume:
+                self.record.event("resumed", attempt=self.record.attempt)
             self.loop()
         except Exception as error:  # noqa: BLE001 - whatever it is, the services are stopped and the state is written
             self.explain(error)
@@ -260,7 +270,7 @@ class Supervisor(Stoppable):
             HPC_COMPOSE_ENGINE="slurm" if self.is_slurm else "local",
             HPC_COMPOSE_SERVICE_NAME=service.name,
             HPC_COMPOSE_ATTEMPT=str(self.record.attempt),
-            HPC_COMPOSE_IS_RESUME="1" if self.record.attempt else "0",
+            HPC_COMPOSE_IS_RESUME="1" if self.record.is_resume else "0",
             HPC_COMPOSE_PRIMARY_NODE=self.allocation.primary,
             HPC_COMPOSE_NODE_COUNT=str(len(self.allocation.nodes)),
             HPC_COMPOSE_NODELIST=self.allocation.nodelist,
@@ -270,6 +280,8 @@ class Supervisor(Stoppable):
         for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID", "ARRAY_TASK_COUNT"):
             if "SLURM_" + name in self.environment:
                 environment["HPC_COMPOSE_" + name] = self.environment["SLURM_" + name]
+        if self.record.resume_dir is not None:
+            environment["HPC_COMPOSE_RESUME_DIR"] = self.record.resume_dir
         for other in self.services:
             prefix = "HPC_COMPOSE_" + variable_name(other.name)
             environment[prefix + "_HOST"] = self.host_of(other)
@@ -676,8 +688,8 @@ class Supervisor(Stoppable):
             "supervisor_start_ticks": self.ticks,
             "host": socket.gethostname(),
             "attempt": self.record.attempt,
-            "is_resume": self.record.attempt > 0,
-            "resume_dir": None,
+            "is_resume": self.record.is_resume,
+            "resume_dir": self.record.resume_dir,
             "started_at": self.started_at,
             "updated_at": at,
             "heartbeat_at": at,

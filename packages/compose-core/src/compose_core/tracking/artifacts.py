@@ -20,7 +20,7 @@ from compose_core.records.manifest import Manifest, ManifestBundle
 from compose_core.records.our_path import OurPath, opened_folder, refuse
 from compose_core.records.paths import ExportPaths, JobPaths
 from compose_core.tracking.export_lock import export_lock
-from compose_core.tracking.job_files import read_job_files
+from compose_core.tracking.job_files import attempt_paths
 from compose_core.tracking.payload import CopiedEntry, NotCopied, beneath, copy_entry
 from compose_core.tracking.tarball import write_tarball
 
@@ -118,16 +118,17 @@ def export_artifacts(
     bundles: Sequence[str] = (),
     tarball: bool = False,
     export_dir: Path | None = None,
+    attempt: int | None = None,
 ) -> ExportReport:
-    """The job's artifacts at their place; of these bundles, of all when none is named.
+    """The artifacts of the job's newest attempt, or of this one, at their place; of these bundles, of all when none is named.
 
     The default bundle goes to the export folder itself, another one to `bundles/<name>`. Files of an earlier export of
     the same bundle are replaced, everything else there stays.
 
-    Raises: HpccError: the job collected nothing, or another export is going on.  UsageError: no such bundle, or no
+    Raises: HpccError: the job collected nothing, or another export is going on.  UsageError: no such bundle or attempt, or no
     folder to export to.  RecordError: something cannot be read or written; the export folder is as it was.
     """
-    paths = read_job_files(record).paths
+    paths = attempt_paths(record, attempt)
     manifest = _manifest(record, paths)
     selected = _selected(manifest, bundles)
     target = ExportPaths(_folder_of_task(export_dir.absolute(), record) if export_dir else export_folder(record))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compose_core.errors import RecordError
+from compose_core.errors import RecordError, UsageError
+from compose_core.records.attempts import attempts_of, of_newest_attempt
 from compose_core.records.end_marker import EndMarker
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import JobPaths, earlier_name
@@ -37,18 +38,48 @@ class JobFiles:
 
 
 def read_job_files(record: JobRecord) -> JobFiles:
-    """State and end marker of this very job; files of another job with the same id are not looked at."""
-    current = JobPaths(Path(record.job_dir))
-    kept = JobPaths(Path(record.job_dir).parent / earlier_name(record.job_id, record.submission_token))
+    """State and end marker of this very job's newest attempt; another job with the same id is not looked at."""
     faults: list[str] = []
-    for paths in (current, kept):
+    places = [_newest(place, faults) for place in _places(record)]
+    for paths in places:
         state = _state(paths, record, faults)
         end = _end(paths, record, faults)
         if state or end:
             if state and end and not state.is_terminal and state.started_at is not None and end.at < state.started_at:
                 end = None  # of an earlier attempt: the job was put back into the queue since
             return JobFiles(paths=paths, state=state, end=end, faults=tuple(faults))
-    return JobFiles(paths=current, faults=tuple(faults))
+    return JobFiles(paths=places[0], faults=tuple(faults))
+
+
+def attempt_paths(record: JobRecord, attempt: int | None) -> JobPaths:
+    """The files of this attempt, of the newest one for None.
+
+    Raises: UsageError: the job has no such attempt, or its attempts share one folder.
+    """
+    paths = read_job_files(record).paths
+    if attempt is None:
+        return paths
+    known = attempts_of(paths)
+    if attempt in known:
+        return replace(paths, attempt=attempt)
+    has = (
+        f"It has: {', '.join(map(str, known))}." if known else "Only with x-slurm.resume has each a folder of its own."
+    )
+    raise UsageError(f"job {record.job_id} has no attempt {attempt}", remedy=has, code="no-such-attempt")
+
+
+def _places(record: JobRecord) -> tuple[JobPaths, JobPaths]:
+    """Where the job's folder is, and where it is once its id was given to another job."""
+    job_dir = Path(record.job_dir)
+    return JobPaths(job_dir), JobPaths(job_dir.parent / earlier_name(record.job_id, record.submission_token))
+
+
+def _newest(place: JobPaths, faults: list[str]) -> JobPaths:
+    try:
+        return of_newest_attempt(place)
+    except RecordError as error:
+        faults.append(error.message)
+        return place
 
 
 def _state(paths: JobPaths, record: JobRecord, faults: list[str]) -> StateFile | None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compose_core.errors import UsageError
+from compose_core.records.attempts import of_newest_attempt
 from compose_core.records.job_record import JobRecord
 from compose_core.records.json_text import read_json_lines
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import JobPaths
-from compose_core.tracking.job_files import read_job_files
+from compose_core.tracking.job_files import attempt_paths
 from compose_core.tracking.task_records import task_records
 
 
@@ -24,12 +25,29 @@ class LogSource:
     path: OurPath
     index: OurPath | None = None
     """Maps times to offsets; None: there is none."""
+    paths: JobPaths | None = None
+    """Of the job whose newest attempt is meant, as far as it is known by now; None: this one file."""
+
+    def newest(self) -> LogSource:
+        """The same log of what is the newest attempt now.
+
+        Raises: RecordError: the job folder cannot be read, or is not ours.
+        """
+        paths = of_newest_attempt(self.paths) if self.paths else None
+        if paths is None or paths == self.paths:
+            return self
+        index = paths.logs / self.index.name if self.index else None
+        return replace(self, path=paths.logs / self.path.name, index=index, paths=paths)
 
 
-def service_logs(record: JobRecord, services: Sequence[str] = ()) -> tuple[LogSource, ...]:
-    """The logs of these services, of all when none is named; of an array those of every task, named `<task>/<service>`.
+def service_logs(
+    record: JobRecord, services: Sequence[str] = (), *, attempt: int | None = None
+) -> tuple[LogSource, ...]:
+    """The logs of these services, of all when none is named; of the newest attempt unless another one is named.
 
-    Raises: UsageError: the job has no such service.
+    Of an array those of every task, named `<task>/<service>`.
+
+    Raises: UsageError: the job has no such service or attempt.
     """
     unknown = [name for name in services if name not in record.services]
     if unknown:
@@ -39,9 +57,12 @@ def service_logs(record: JobRecord, services: Sequence[str] = ()) -> tuple[LogSo
             code="no-such-service",
         )
     if record.array is not None:
-        return tuple(_of_task(source, task) for task in task_records(record) for source in service_logs(task, services))
-    paths = read_job_files(record).paths
-    return tuple(service_log(paths, name) for name in services or record.services)
+        tasks = task_records(record)
+        return tuple(
+            _of_task(source, task) for task in tasks for source in service_logs(task, services, attempt=attempt)
+        )
+    paths = attempt_paths(record, attempt)
+    return tuple(service_log(paths, name, follows=attempt is None) for name in services or record.services)
 
 
 def _of_task(source: LogSource, task: JobRecord) -> LogSource:
@@ -49,9 +70,14 @@ def _of_task(source: LogSource, task: JobRecord) -> LogSource:
     return replace(source, name=f"{task.array_task_id}/{source.name}")
 
 
-def service_log(paths: JobPaths, service: str) -> LogSource:
-    """The log of one service."""
-    return LogSource(name=service, path=paths.log(service), index=paths.log_index(service))
+def service_log(paths: JobPaths, service: str, *, follows: bool = False) -> LogSource:
+    """The log of one service; with `follows`, a follower goes on with the attempts to come."""
+    return LogSource(
+        name=service,
+        path=paths.log(service),
+        index=paths.log_index(service),
+        paths=paths if follows else None,
+    )
 
 
 def batch_log(record: JobRecord) -> LogSource:

@@ -263,13 +263,32 @@ class _Follower:
 
     def look(self, now: float) -> Iterator[LogLine]:
         """What came since the last look, at most one round's worth."""
+        try:
+            newer = self.source.newest()
+        except RecordError as error:
+            yield from self._complain(error)
+            return
+        if newer is not self.source:
+            yield from self._look(now)  # the earlier attempt's last lines
+            if self.is_behind:
+                return
+            yield from self.finish()
+            if self.source.paths and self.source.paths.attempt is not None and newer.paths:
+                yield LogLine(service=newer.name, text=f"attempt {newer.paths.attempt}", is_note=True)
+            self.source, self.offset, self.identity = newer, 0, None
+        yield from self._look(now)
+
+    def _complain(self, error: RecordError) -> Iterator[LogLine]:
+        if error.message != self.complaint:
+            self.complaint = error.message
+            yield LogLine(service=self.source.name, text=self.complaint, is_note=True)
+
+    def _look(self, now: float) -> Iterator[LogLine]:
         self.is_behind = False
         try:
             stream = _open(self.source)
         except RecordError as error:
-            if error.message != self.complaint:
-                self.complaint = error.message
-                yield LogLine(service=self.source.name, text=self.complaint, is_note=True)
+            yield from self._complain(error)
             return
         if stream is None:
             return

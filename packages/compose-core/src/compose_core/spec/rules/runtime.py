@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from compose_core.errors import Problem
-from compose_core.spec.models import Volume
+from compose_core.spec.models import ExecCommand, Volume
 from compose_core.spec.rules.look import Look
 
 _RESUME_MOUNT = "/hpc-compose/resume"
+_NAMES_RESUME_MOUNT = re.compile(re.escape(_RESUME_MOUNT) + r"(?=/|$|[^A-Za-z0-9_.-])")
 _STEP_KEYS = (
     "nodes",
     "ntasks",
@@ -96,6 +97,27 @@ def resume_keeps_its_mount(look: Look) -> Iterator[Problem]:
                 )
 
 
+def the_resume_mount_needs_resume(look: Look) -> Iterator[Problem]:
+    """Without `resume`, nothing is there."""
+    if look.spec.x_slurm.resume is not None:
+        return
+    for name, service in look.spec.services.items():
+        fields: dict[tuple[str, ...], object] = {
+            ("command",): service.command,
+            ("entrypoint",): service.entrypoint,
+            ("working_dir",): service.working_dir,
+            **{("environment", key): value for key, value in service.environment.items()},
+        }
+        for key, value in fields.items():
+            words = value.argv if isinstance(value, ExecCommand) else (value,)
+            if any(isinstance(word, str) and _NAMES_RESUME_MOUNT.search(word) for word in words):
+                message = (
+                    f"`{'.'.join(key)}` of service '{name}' names {_RESUME_MOUNT}, and the file has no x-slurm.resume"
+                )
+                remedy = "Set x-slurm.resume.path to a folder on shared storage, or use another path."
+                yield look.error("resume-mount", message, ("services", name, *key), remedy)
+
+
 def named_volumes_are_folders(look: Look) -> Iterator[Problem]:
     """`data:/data` names a volume in Docker and a folder here."""
     for name, service in look.spec.services.items():
@@ -113,5 +135,6 @@ RULES = (
     batch_launch_is_for_the_host,
     targets_differ,
     resume_keeps_its_mount,
+    the_resume_mount_needs_resume,
     named_volumes_are_folders,
 )

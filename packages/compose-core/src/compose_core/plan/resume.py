@@ -1,0 +1,44 @@
+"""Where a later attempt goes on from, and what it has to be configured like."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from typing import Any
+
+from compose_core.plan.model import EnvironmentEntry, Mount, ResumeRules, Variable, literal
+from compose_core.plan.text import RESUME_MOUNT
+from compose_core.spec import LoadedSpec
+from compose_core.spec.redaction import hidden_assignments, redacted
+
+
+def resume_rules(loaded: LoadedSpec) -> ResumeRules | None:
+    """What `x-slurm.resume` asks for; None without it."""
+    resume = loaded.spec.x_slurm.resume
+    if resume is None:
+        return None
+    config = json.dumps(hidden_config(loaded.effective()), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return ResumeRules(path=posixpath.normpath(resume.path), config_sha256=loaded.sha256, config=config)
+
+
+def resume_mount(rules: ResumeRules) -> Mount:
+    """The shared folder, as every container sees it."""
+    return Mount(source=literal(rules.path), target=RESUME_MOUNT, reason="x-slurm.resume, in every container")
+
+
+def resume_environment() -> list[EnvironmentEntry]:
+    """What a container has to be told by name; on the host the supervisor's variables are there anyway."""
+    told = [EnvironmentEntry(name="HPC_COMPOSE_RESUME_DIR", value=literal(RESUME_MOUNT), reason="where it is mounted")]
+    return told + [
+        EnvironmentEntry(name=name, value=(Variable(name),), reason="set by the supervisor for each attempt")
+        for name in ("HPC_COMPOSE_ATTEMPT", "HPC_COMPOSE_IS_RESUME")
+    ]
+
+
+def hidden_config(value: Any) -> Any:
+    """Configuration as it may lie on shared storage: what looks secret is `***`, also inside shell text."""
+    if isinstance(value, dict):
+        return {key: hidden_config(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [hidden_config(item) for item in value]
+    return hidden_assignments(redacted("", value)) if isinstance(value, str) else value
