@@ -202,6 +202,16 @@ def test_an_argument_that_is_no_token_is_refused(world: World, argument: str) ->
     assert not (world.folder / "ran").exists()
 
 
+def test_a_job_whose_submission_was_removed_starts_nothing(world: World) -> None:
+    """A late twin of a job that has run and was cleaned away must not run the work again."""
+    world.hands_over = False
+    code, job = world.run(CANARY)
+    assert code == 3
+    assert not (world.folder / "ran").exists()
+    assert not world.submission().exists()
+    assert "is gone" in job.batch_log
+
+
 def test_an_unreadable_claim_lets_nobody_run(world: World) -> None:
     world.submission().mkdir(parents=True)
     (world.submission() / "claim").write_text("")

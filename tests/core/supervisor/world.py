@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,8 @@ class World:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
+    hands_over: bool = True
+    """False: the submissions of jobs are not made first."""
 
     @property
     def metadata(self) -> Path:
@@ -212,6 +214,17 @@ class World:
             path.write_text(text)
         return path
 
+    def hand_over(self, arguments: Sequence[str]) -> None:
+        """Make the submission's folder, as the client does before a job can start."""
+        token = arguments[-1].partition(":")[2] if arguments else ""
+        folder = self.submission(token)
+        if self.hands_over and token.isalnum():
+            for path in (folder.parent.parent, folder.parent, folder):
+                if path.is_symlink():
+                    return  # something hostile, which the job is to meet
+                with suppress(FileExistsError):
+                    path.mkdir(0o700)
+
     def start(
         self,
         *services: Mapping[str, Any],
@@ -222,6 +235,7 @@ class World:
     ) -> Job:
         """A job of these services, started."""
         script = self.write_script(services, **description)
+        self.hand_over(arguments)
         variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from compose_core.operations import (
         cancel,
         cancel_submission,
+        clean,
         current_job,
+        down,
         export_artifacts,
         find_job,
         observe,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from compose_core.render import render_script
     from compose_core.spec import LoadedSpec, load_spec
     from compose_core.submission.submit import Submission
+    from compose_core.tracking.clean import CleanRule
     from compose_core.tracking.snapshot import JobSnapshot
 
 _HOMES = {
@@ -57,10 +60,13 @@ _HOMES = {
     "Site": "cluster.site",
     "JobRecord": "records.job_record",
     "Submission": "submission.submit",
+    "CleanRule": "tracking.clean",
     "JobSnapshot": "tracking.snapshot",
     "cancel": "operations",
     "cancel_submission": "operations",
+    "clean": "operations",
     "current_job": "operations",
+    "down": "operations",
     "export_artifacts": "operations",
     "find_job": "operations",
     "observe": "operations",
@@ -71,6 +77,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CleanRule",
     "ExitCode",
     "HpccError",
     "JobId",
@@ -89,7 +96,9 @@ __all__ = [
     "build_plan",
     "cancel",
     "cancel_submission",
+    "clean",
     "current_job",
+    "down",
     "export_artifacts",
     "find_job",
     "load_spec",

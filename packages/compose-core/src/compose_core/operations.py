@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from compose_core.tracking.array_artifacts import ArrayExportReport
     from compose_core.tracking.artifacts import ExportReport
     from compose_core.tracking.cancel import CancelResult
+    from compose_core.tracking.clean import Cleaner, CleanReport, CleanRule
+    from compose_core.tracking.down import DownResult
     from compose_core.tracking.jobs import TrackedJobs
+    from compose_core.tracking.removal import Removed
     from compose_core.tracking.snapshot import JobSnapshot
 
 Listener = Callable[[SubmissionEvent], None]
@@ -113,6 +116,46 @@ def cancel(site: Site, record: JobRecord, *, wait_s: float = 60.0, force: bool =
     from compose_core.tracking.cancel import cancel_job
 
     return cancel_job(record, engine_of(site, record), site.clock, wait_s=wait_s, force=force)
+
+
+def down(
+    site: Site, record: JobRecord, *, project_dir: Path | None = None, wait_s: float = 60.0, force: bool = False
+) -> DownResult:
+    """End the job, wait until it is really over, and remove its files; a job that does not end in time keeps them.
+
+    Raises: SchedulerUnreachable: the scheduler did not answer, and the job is not known to be over; nothing is removed.
+    HpccError: another command removes files of the project.
+    """
+    from compose_core.tracking.down import down_job
+
+    cleaner = _cleaner(site, project_dir or Path(record.submit_dir))
+    return down_job(cleaner, record, engine_of(site, record), wait_s=wait_s, force=force)
+
+
+def finish_removals(site: Site, project_dir: Path) -> tuple[Removed, ...]:
+    """What commands that died had begun to remove, removed.
+
+    Raises: HpccError: another command removes files of the project.
+    """
+    return _cleaner(site, project_dir).finish()
+
+
+def clean(site: Site, project_dir: Path, rule: CleanRule, *, dry_run: bool = False) -> CleanReport:
+    """Remove the files of the finished jobs that the rule does not keep; with `dry_run` say only what that would be.
+
+    Raises: HpccError: another command removes files of the project.
+    """
+    return _cleaner(site, project_dir).clean(rule, dry_run=dry_run)
+
+
+def _cleaner(site: Site, project_dir: Path) -> Cleaner:
+    from compose_core.tracking.clean import Cleaner
+
+    project = ProjectPaths(project_dir)
+    records = _jobs.tracked_jobs(project).records
+    engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
+    engines.setdefault(site.engine_name, site.engine)
+    return Cleaner(project=project, engines=engines, clock=site.clock, journal=StatePaths(site.state_dir).journal)
 
 
 def export_artifacts(

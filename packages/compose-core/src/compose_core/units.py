@@ -32,6 +32,14 @@ def format_memory(mib: int) -> str:
     return f"{mib}M"
 
 
+def format_bytes(count: float) -> str:
+    """A size that a person reads at once: `0 B`, `4 KiB`, `1.5 GiB`."""
+    for unit, size in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} B"
+
+
 def parse_slurm_time_s(text: str) -> int | None:
     """Seconds of a Slurm time limit; None is no limit (`UNLIMITED`, `INFINITE`).
 

@@ -33,6 +33,8 @@ COMMANDS = {
     "ps": "Show one line per service of a job.",
     "logs": "Print or follow the output of the services.",
     "cancel": "Ask for the end of a job; its records and logs stay.",
+    "down": "End a job and remove its files.",
+    "clean": "Remove the files of finished jobs, by age or by count.",
     "artifacts": "Copy what a job collected to its export folder.",
     "jobs": "List the tracked jobs of a folder.",
 }

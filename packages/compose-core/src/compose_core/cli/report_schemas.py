@@ -504,6 +504,53 @@ class ArrayArtifactsReport(Report):
     exported_paths: list[str]
 
 
+class RemovedReport(_Part):
+    """One job whose files are gone, or would go."""
+
+    submission_token: str
+    job_id: str | None
+    """Null: a submission that ended without a job."""
+    paths: list[str]
+    bytes_freed: int
+    left: list[str]
+    """What stays because it is not ours, and why."""
+
+
+class KeptReport(_Part):
+    """One job that stays."""
+
+    job_id: str
+    submission_token: str
+    state: str
+    why: Literal["not over", "not known", "in the queue", "wanted", "failed"]
+    message: str
+
+
+class DownReport(Report):
+    """`down`."""
+
+    job_id: str | None
+    requested: bool
+    confirmed: bool
+    state: str | None
+    """Null: an earlier `down` that died was finished."""
+    message: str
+    removed: RemovedReport | None
+    """Null: the job has not ended yet, so its files stay."""
+
+
+class CleanReport(Report):
+    """`clean`."""
+
+    dry_run: bool
+    removed: list[RemovedReport]
+    finished: list[RemovedReport]
+    """Removals of earlier commands that had died on the way."""
+    kept: list[KeptReport]
+    bytes_freed: int
+    warnings: list[str]
+
+
 REPORTS: dict[str, tuple[type[Report], ...]] = {
     "validate": (ValidateReport,),
     "config": (ConfigReport,),
@@ -518,6 +565,8 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "logs": (LogsReport,),
     "cancel": (CancelReport, CancelSubmissionReport),
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
+    "down": (DownReport,),
+    "clean": (CleanReport,),
 }
 """What each command may print, besides an ErrorReport."""
 

@@ -206,7 +206,9 @@ def remove_old_temporaries(folder: OurPath, *, before_epoch_s: float, of: str = 
         with opened_folder(folder) as descriptor, os.scandir(descriptor) as entries:
             for entry in entries:
                 temporary = entry.name.startswith(f"{TEMPORARY_PREFIX}{of}-" if of else TEMPORARY_PREFIX)
-                if temporary and entry.stat(follow_symlinks=False).st_mtime < before_epoch_s:
+                if not temporary or entry.is_dir(follow_symlinks=False):
+                    continue
+                if entry.stat(follow_symlinks=False).st_mtime < before_epoch_s:
                     os.unlink(entry.name, dir_fd=descriptor)
     except FileNotFoundError:
         return

@@ -30,13 +30,23 @@ def append_journal(path: OurPath, entry: JournalEntry) -> None:
     append_line(path, json_bytes({"schema_version": 1, **asdict(entry)}))
 
 
+def append_removal(path: OurPath, token: str, *, at: float) -> None:
+    """The journal says that the files of this submission were removed.
+
+    Raises: RecordError: it cannot be written.
+    """
+    append_line(path, json_bytes({"schema_version": 1, "at": at, "token": token, "removed": True}))
+
+
 def read_journal(path: OurPath) -> tuple[JournalEntry, ...]:
-    """The entries, oldest first, of the last 16 MiB; lines of another shape are left out.
+    """The entries, oldest first, of the last 16 MiB, without those that were removed; lines of another shape are left out.
 
     Raises: RecordError: the file cannot be read, or is not a regular file of ours.
     """
     rows = read_json_lines(path, max_bytes=16 * 1024 * 1024).rows
-    return tuple(entry for row in rows if (entry := _entry(row)))
+    removed = {row.get("token") for row in rows if row.get("removed") is True and isinstance(row.get("token"), str)}
+    entries = (entry for row in rows if (entry := _entry(row)))
+    return tuple(entry for entry in entries if entry.token not in removed)
 
 
 def _entry(row: JsonObject) -> JournalEntry | None:

@@ -58,6 +58,16 @@ class ProjectPaths:
         return self.metadata_root / "run-keys"
 
     @property
+    def removals(self) -> OurPath:
+        """The folder with one file per job whose files are being removed."""
+        return self.metadata_root / "removals"
+
+    @property
+    def removal_lock(self) -> OurPath:
+        """Held while files of jobs are removed."""
+        return self.metadata_root / "removals.lock"
+
+    @property
     def latest(self) -> OurPath:
         """A copy of the newest record of kind main."""
         return self.metadata_root / "latest.json"
@@ -69,6 +79,10 @@ class ProjectPaths:
     def unresolved_mark(self, token: str) -> OurPath:
         """There while the submission is not settled."""
         return self.unresolved / parse_token(token)
+
+    def removal(self, token: str) -> OurPath:
+        """There while the files of this submission are being removed."""
+        return self.removals / f"{parse_token(token)}.json"
 
     def job_record(self, job_id: str) -> OurPath:
         """The record of a job."""

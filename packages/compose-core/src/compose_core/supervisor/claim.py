@@ -22,6 +22,8 @@ from compose_core.supervisor.talk import Refused, say
 
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What a file system without hard links answers."""
+FOLDER_LATE_S = 5.0
+"""How long a file server may take to show a folder that a client has made."""
 
 
 def claim(submit_dir: str, token: str, job_id: str) -> str:
@@ -35,11 +37,27 @@ def claim(submit_dir: str, token: str, job_id: str) -> str:
     try:
         for name in (".hpc-compose", "submissions", token):
             path = os.path.join(path, name)
-            descriptors.append(open_folder(name, descriptors[-1], shown=path))
+            descriptors.append(_open_there(name, descriptors[-1], path))
         return _claim_in(descriptors[-1], path, token, job_id)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _open_there(name: str, parent: int, path: str) -> int:
+    """A descriptor of a folder that the client made; one that a file server shows late is waited for.
+
+    Raises: Refused: it is not there.
+    """
+    deadline = time.monotonic() + FOLDER_LATE_S
+    while True:
+        try:
+            return open_folder(name, parent, create=False, shown=path)
+        except FileNotFoundError:
+            if time.monotonic() >= deadline:
+                raise Refused("{} is gone: this submission was removed, and nothing is started".format(path)) from None
+        os.listdir(parent)  # makes a file server's client look again
+        time.sleep(0.2)
 
 
 def _claim_in(folder: int, path: str, token: str, job_id: str, link: Callable[..., None] = os.link) -> str:

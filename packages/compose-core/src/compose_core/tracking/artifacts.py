@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from compose_core.clock import Clock
-from compose_core.errors import HpccError, RecordError, UsageError
+from compose_core.errors import HpccError, NoSuchJob, RecordError, UsageError
 from compose_core.records.atomic import make_folder, names_in, read_file, remove_old_temporaries, replace_file
 from compose_core.records.job_record import JobRecord
 from compose_core.records.json_text import json_bytes, json_object
 from compose_core.records.manifest import Manifest, ManifestBundle
 from compose_core.records.our_path import OurPath, opened_folder, refuse
 from compose_core.records.paths import ExportPaths, JobPaths
-from compose_core.tracking.export_lock import export_lock
 from compose_core.tracking.job_files import attempt_paths
 from compose_core.tracking.payload import CopiedEntry, NotCopied, beneath, copy_entry
 from compose_core.tracking.tarball import write_tarball
+from compose_core.tracking.work_lock import work_lock
 
 DEFAULT_BUNDLE = "default"
 _BUNDLE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -133,7 +133,7 @@ def export_artifacts(
     selected = _selected(manifest, bundles)
     target = ExportPaths(_folder_of_task(export_dir.absolute(), record) if export_dir else export_folder(record))
     make_folder(target.folder)
-    with export_lock(target.lock, clock, host=socket.gethostname()):
+    with work_lock(target.lock, clock, host=socket.gethostname()):
         _remove_leftovers(target, clock.now())
         export = _Export(record, manifest, paths, target, clock.now())
         exported = export.run(selected, tarball=tarball)
@@ -255,6 +255,7 @@ class _Export:
     def run(self, selected: dict[str, ManifestBundle], *, tarball: bool) -> tuple[ExportedBundle, ...]:
         try:
             staged = {name: self._stage(name, bundle, tarball=tarball) for name, bundle in selected.items()}
+            _refuse_removed(self.record)
             try:
                 return tuple(
                     self._place(name, selected, bundle, staged[name], tarball=tarball)
@@ -408,6 +409,19 @@ class _Export:
             "warnings": list(exported.warnings),
             "files": [entry.as_json() for entry in exported.files],
         }
+
+
+def _refuse_removed(record: JobRecord) -> None:
+    """A job whose files went while they were copied leaves an earlier export as it is.
+
+    Raises: NoSuchJob: its record is gone; it goes before the files.
+    """
+    project = record.project
+    for path in (project.job_record(record.job_id), project.earlier_job_record(record.job_id, record.submission_token)):
+        found = JobRecord.read(path)
+        if found is not None and found.submission_token == record.submission_token:
+            return
+    raise NoSuchJob(f"job {record.job_id} was removed meanwhile", remedy="An earlier export stays as it is.")
 
 
 def _is_safe(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""One export at a time into one folder, without trusting the file system's own locks."""
+"""One export at a time into one folder, one removal at a time in one project, without trusting the file system's own locks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ _POLL_S = 0.5
 
 
 @contextmanager
-def export_lock(lock: OurPath, clock: Clock, *, host: str, patience_s: float = _PATIENCE_S) -> Iterator[None]:
-    """Held while the block runs. A holder that is provably dead is passed over.
+def work_lock(
+    lock: OurPath, clock: Clock, *, host: str, what: str = "export into", patience_s: float = _PATIENCE_S
+) -> Iterator[None]:
+    """Held while the block runs, which does `what` to the folder. A holder that is provably dead is passed over.
 
     Raises: HpccError: somebody else holds it.  RecordError: it cannot be made.
     """
@@ -32,9 +34,9 @@ def export_lock(lock: OurPath, clock: Clock, *, host: str, patience_s: float = _
             continue
         if clock.monotonic() >= deadline:
             raise HpccError(
-                f"another export into {lock.folder} is going on",
+                f"another {what} {lock.folder} is going on",
                 remedy=f"Wait for it; if there is none, remove {lock}.",
-                code="export-locked",
+                code=f"{what.partition(' ')[0]}-locked",
             )
         clock.sleep(_POLL_S)
     try:

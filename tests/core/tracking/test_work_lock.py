@@ -10,7 +10,7 @@ import pytest
 from compose_core.cluster.process_identity import boot_id
 from compose_core.errors import HpccError
 from compose_core.records.our_path import OurPath
-from compose_core.tracking.export_lock import export_lock
+from compose_core.tracking.work_lock import work_lock
 from tests.core.tracking.world import TestClock
 
 
@@ -28,7 +28,7 @@ def test_the_lock_is_held_and_given_back(lock: OurPath) -> None:
     """Also when the block fails."""
 
     def fail() -> None:
-        with export_lock(lock, TestClock(), host="login1"):
+        with work_lock(lock, TestClock(), host="login1"):
             assert lock.path.exists()
             raise ZeroDivisionError
 
@@ -42,9 +42,9 @@ def test_a_second_holder_waits_and_gives_up(lock: OurPath) -> None:
     clock = TestClock()
     started = clock.now()
     with (
-        export_lock(lock, clock, host="login1"),
+        work_lock(lock, clock, host="login1"),
         pytest.raises(HpccError, match="going on") as caught,
-        export_lock(lock, clock, host="login1"),
+        work_lock(lock, clock, host="login1"),
     ):
         pass
     assert caught.value.code == "export-locked"
@@ -55,7 +55,7 @@ def test_a_second_holder_waits_and_gives_up(lock: OurPath) -> None:
 def test_a_dead_holder_is_passed_over(lock: OurPath, changes: dict[str, object]) -> None:
     """Its process or its whole boot is gone."""
     hold(lock, **changes)
-    with export_lock(lock, TestClock(), host="login1"):
+    with work_lock(lock, TestClock(), host="login1"):
         assert json.loads(lock.path.read_text())["pid"] != 2**22 - 1
     assert list(lock.folder.path.iterdir()) == []
 
@@ -64,6 +64,6 @@ def test_a_dead_holder_is_passed_over(lock: OurPath, changes: dict[str, object])
 def test_a_holder_that_is_not_provably_dead_is_respected(lock: OurPath, content: str) -> None:
     """It may work on another host."""
     lock.path.write_text(content)
-    with pytest.raises(HpccError, match="going on"), export_lock(lock, TestClock(), host="login1"):
+    with pytest.raises(HpccError, match="going on"), work_lock(lock, TestClock(), host="login1"):
         pass
     assert lock.path.read_text() == content
