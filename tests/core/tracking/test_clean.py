@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compose_core.errors import HpccError, SchedulerUnreachable
+from compose_core.errors import HpccError, SchedulerUnreachable, UsageError
 from compose_core.records.intent import Intent
 from compose_core.records.job_record import JobFacts, JobRecord
 from compose_core.records.journal import JournalEntry, append_journal, read_journal
@@ -263,6 +263,13 @@ def test_the_folders_of_an_arrays_tasks_go_with_its_record(world: World) -> None
         )
     clean(world)
     assert {path.name for path in world.project.metadata_root.path.glob("7*")} == {"7_3", "70_1"}
+
+
+def test_the_files_of_one_task_do_not_go_alone(world: World) -> None:
+    """Exit 2: script and record are the array's."""
+    task = world.record.model_copy(update={"job_id": "7_1", "array_job_id": "7", "array_task_id": 1})
+    with pytest.raises(UsageError, match="array 7"):
+        down_job(cleaner(world), task, world.engine, wait_s=5, force=False)
 
 
 def test_a_reused_id_loses_only_the_earlier_job(world: World) -> None:

@@ -13,7 +13,8 @@ class Removal(Format):
     """None: a submission that ended without a job."""
     job_dir: str | None = None
     """Where the job's folder lies."""
-    batch_log: str | None = None
+    batch_logs: tuple[str, ...] = ()
+    """One per task of an array."""
     run_key: str | None = None
     holds_id: bool = True
     """False: a later job has this one's id."""

@@ -416,8 +416,8 @@ def _refuse_removed(record: JobRecord) -> None:
 
     Raises: NoSuchJob: its record is gone; it goes before the files.
     """
-    project = record.project
-    for path in (project.job_record(record.job_id), project.earlier_job_record(record.job_id, record.submission_token)):
+    project, job_id = record.project, record.array_job_id or record.job_id
+    for path in (project.job_record(job_id), project.earlier_job_record(job_id, record.submission_token)):
         found = JobRecord.read(path)
         if found is not None and found.submission_token == record.submission_token:
             return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compose_core.cluster.engine import Engine, Rows
+from compose_core.errors import UsageError
 from compose_core.records.job_record import JobRecord
 from compose_core.tracking.cancel import CancelResult, cancel_job
 from compose_core.tracking.clean import Cleaner
@@ -45,9 +46,14 @@ class DownResult:
 def down_job(cleaner: Cleaner, record: JobRecord, engine: Engine, *, wait_s: float, force: bool) -> DownResult:
     """Ask for the job's end, wait at most `wait_s` until it is really over, remove its files.
 
-    Raises: SchedulerUnreachable: the scheduler did not answer, and the job is not known to be over.  HpccError: another
+    Raises: UsageError: it is one task of an array.  SchedulerUnreachable: the scheduler did not answer, and the job is not known to be over.  HpccError: another
     command removes files of the project.  RecordError: something cannot be removed.
     """
+    if record.array_job_id is not None:
+        raise UsageError(
+            f"{record.job_id} is a task of array {record.array_job_id}, whose files go together",
+            remedy=f"`hpcc cancel --job-id {record.job_id}` ends it; `hpcc down {record.array_job_id}` removes the array.",
+        )
     deadline = cleaner.clock.monotonic() + wait_s
     cancelled = cancel_job(record, engine, cleaner.clock, wait_s=wait_s, force=force)
     if not cancelled.confirmed or not _left_the_queue(cleaner, record, engine, deadline):

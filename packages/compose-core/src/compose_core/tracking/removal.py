@@ -34,6 +34,7 @@ from compose_core.records.run_key import RunKey
 from compose_core.records.state import StateFile
 from compose_core.records.tree import Freed, measure_tree, remove_tree
 from compose_core.tracking.jobs import tracked_jobs
+from compose_core.tracking.task_records import task_records
 from compose_core.tracking.work_lock import work_lock
 
 _LAST = ("claim", "cancel_requested")
@@ -79,7 +80,7 @@ def removal_of(project: ProjectPaths, record: JobRecord, *, at: float) -> Remova
         token=record.submission_token,
         job_id=record.job_id,
         job_dir=record.job_dir,
-        batch_log=record.batch_log,
+        batch_logs=tuple(task.batch_log for task in task_records(record)),
         run_key=record.run_key,
         holds_id=_token_in(project.job_record(record.job_id)) == record.submission_token,
         at=at,
@@ -104,10 +105,10 @@ def measure(project: ProjectPaths, removal: Removal) -> Removed:
         if file_exists(folder):
             _add(freed, measure_tree(folder))
             paths.append(str(folder))
-    log = _batch_log(project, removal)
-    if log is not None and (size := _size_of(log)) is not None:
-        freed.bytes += size
-        paths.append(str(log))
+    for log in _batch_logs(project, removal):
+        if (size := _size_of(log)) is not None:
+            freed.bytes += size
+            paths.append(str(log))
     return _removed(removal, freed, [*paths, *map(str, _records(project, removal))])
 
 
@@ -118,7 +119,7 @@ def remove(project: ProjectPaths, removal: Removal) -> Removed:
     """
     freed = Freed()
     paths: list[str] = []
-    log = _batch_log(project, removal)
+    logs = _batch_logs(project, removal)
     pointer = pointer_of(project, removal)
     removal.create(project.removal(removal.token))
     if pointer is not None:
@@ -129,7 +130,7 @@ def remove(project: ProjectPaths, removal: Removal) -> Removed:
     repair_latest(project, removal.token)
     for folder in _job_folders(project, removal, freed.left):
         _remove_folder(folder, removal.token, freed, paths)
-    if log is not None:
+    for log in logs:
         _remove_plain(log, freed, paths)
     for folder in _submission_folders(project, removal.token):
         _remove_folder(folder, removal.token, freed, paths)
@@ -204,16 +205,17 @@ def _job_folders(project: ProjectPaths, removal: Removal, left: list[str]) -> li
     if removal.job_id is None or removal.job_dir is None or not Path(removal.job_dir).is_absolute():
         return []
     root = JobPaths(Path(removal.job_dir)).folder.folder
-    kept = re.escape(earlier_name(removal.job_id, removal.token)) + r"(\.[0-9]+)?"
     begun = re.escape(_begun(removal.token))
-    own = re.compile(rf"(?P<own>{re.escape(removal.job_id)}(_[0-9]+)?)|(?P<kept>{kept})|(?P<begun>{begun}.*)")
+    job, _, mark = earlier_name(removal.job_id, removal.token).partition("~")
+    names = rf"(?P<own>{re.escape(job)}(_[0-9]+)?)(?P<kept>~{mark}(\.[0-9]+)?)?"
+    own = re.compile(rf"{names}|(?P<begun>{begun}.*)")
     in_project = root.path == project.metadata_root.path
     found = []
     for name in names_in(root):
         match = own.fullmatch(name.name)
         if not match or name.kind == "file":
             continue
-        unproven = in_project and (removal.holds_id or not match["own"])
+        unproven = in_project and (removal.holds_id or bool(match["kept"]))
         try:
             with opened_folder(root / name.name):
                 pass  # no link, and nobody else's
@@ -277,20 +279,21 @@ def _rename_folder(folder: OurPath, new: OurPath) -> bool:
     return True
 
 
-def _batch_log(project: ProjectPaths, removal: Removal) -> OurPath | None:
-    """The job's own batch log: below the project's folder, named after the job alone."""
-    if removal.batch_log is None or removal.job_id is None:
-        return None
-    path = Path(os.path.normpath(removal.batch_log))
-    if not path.is_relative_to(project.project_dir):
-        return None
-    number = re.escape(removal.job_id)
-    if not re.search(rf"(?<![0-9]){number}(?![0-9])", path.name) or _id_is_shared(project, removal):
-        return None
-    place = OurPath(project.project_dir)
-    for part in path.relative_to(project.project_dir).parts:
-        place = place / part
-    return place if place.parts else None
+def _batch_logs(project: ProjectPaths, removal: Removal) -> list[OurPath]:
+    """The job's own batch logs: below the project's folder, named after the job alone."""
+    if removal.job_id is None or _id_is_shared(project, removal):
+        return []
+    number = re.compile(rf"(?<![0-9]){re.escape(removal.job_id)}(?![0-9])")
+    found = []
+    for text in dict.fromkeys(removal.batch_logs):
+        path = Path(os.path.normpath(text))
+        if not path.is_relative_to(project.project_dir) or not number.search(path.name):
+            continue
+        place = OurPath(project.project_dir)
+        for part in path.relative_to(project.project_dir).parts:
+            place = place / part
+        found.append(place)
+    return [place for place in found if place.parts]
 
 
 def _id_is_shared(project: ProjectPaths, removal: Removal) -> bool:
