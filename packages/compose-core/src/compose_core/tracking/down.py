@@ -46,8 +46,9 @@ class DownResult:
 def down_job(cleaner: Cleaner, record: JobRecord, engine: Engine, *, wait_s: float, force: bool) -> DownResult:
     """Ask for the job's end, wait at most `wait_s` until it is really over, remove its files.
 
-    Raises: UsageError: it is one task of an array.  SchedulerUnreachable: the scheduler did not answer, and the job is not known to be over.  HpccError: another
-    command removes files of the project.  RecordError: something cannot be removed.
+    Raises: UsageError: it is one task of an array.  SchedulerUnreachable: the scheduler did not answer, and the job is
+    not known to be over.  HpccError: another command removes files of the project.  RecordError: something cannot be
+    removed.
     """
     if record.array_job_id is not None:
         raise UsageError(

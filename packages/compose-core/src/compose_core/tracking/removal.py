@@ -25,6 +25,7 @@ from compose_core.records.atomic import (
     remove_file,
     rename_new,
 )
+from compose_core.records.attempts import of_newest_attempt
 from compose_core.records.end_marker import EndMarker
 from compose_core.records.job_record import JobRecord
 from compose_core.records.our_path import OurPath, open_file, opened_folder, refuse
@@ -241,7 +242,10 @@ def _begun(token: str) -> str:
 
 def _is_of(folder: OurPath, token: str, *, unproven: bool) -> bool:
     """The folder's own files name the token; `unproven` is the answer where they name none."""
-    paths = JobPaths(folder.path)
+    try:
+        paths = of_newest_attempt(JobPaths(folder.path))
+    except RecordError:
+        return unproven
     for path, form in ((paths.state, StateFile), (paths.end, EndMarker)):
         try:
             said = form.read(path)
