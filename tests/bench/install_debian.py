@@ -21,11 +21,13 @@ PACKAGES = {
     "sbatch": "slurm-client",
     "munged": "munge",
     "mariadbd": "mariadb-server",
+    "mpicc": "openmpi-bin",
+    "cc": "gcc",
 }
 """Program to the package that brings it, by the names of Debian 12 and Ubuntu 24.04."""
 
-LIBRARIES = ("libpmix-dev",)
-"""Packages without a program: Slurm's PMIx plugin opens `libpmix.so`, the name without a version."""
+LIBRARIES = ("libpmix-dev", "libopenmpi-dev", "libc6-dev")
+"""Packages without a program: Slurm's PMIx plugin opens `libpmix.so`, the name without a version; an MPI program is compiled."""
 
 SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 POLICY = Path("/usr/sbin/policy-rc.d")

@@ -206,6 +206,8 @@ def test_the_readme_names_every_key_that_is_not_executed_yet() -> None:
         ],
     }
     for where, keys in rows.items():
+        if not keys:
+            continue
         row = next(line for line in table.splitlines() if line.startswith(f"| {where} |"))
         assert [key for key in keys if f"`{key}`" not in row] == [], where
     named = set(

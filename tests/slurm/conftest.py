@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def slurm_programs() -> None:
     """For tests that start a bench of their own: they are skipped where none can run."""
-    _skip_or_fail_without(missing_requirements())
+    skip_or_fail_without(missing_requirements())
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def shared_tmp(slurm_bench: SlurmBench, request: pytest.FixtureRequest) -> Path:
 @contextmanager
 def _bench(*, accounting: bool) -> Iterator[SlurmBench]:
     """The one bench of this kind, shared by all folders of tests that ask for it, stopped with the last of them."""
-    _skip_or_fail_without(missing_requirements(accounting=accounting))
+    skip_or_fail_without(missing_requirements(accounting=accounting))
     bench, users = _running.get(accounting) or (SlurmBench(accounting=accounting).start(), 0)
     _running[accounting] = (bench, users + 1)
     try:
@@ -70,7 +70,8 @@ def _bench(*, accounting: bool) -> Iterator[SlurmBench]:
             bench.stop()
 
 
-def _skip_or_fail_without(missing: list[str]) -> None:
+def skip_or_fail_without(missing: list[str]) -> None:
+    """Skip the test that asks, or fail it where the bench is required."""
     if not missing:
         return
     reason = f"a private Slurm cluster needs: {', '.join(missing)}"

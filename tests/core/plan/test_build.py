@@ -161,10 +161,10 @@ def test_what_is_not_executed_yet_is_refused_and_all_of_it_at_once(tmp_path: Pat
         """
         runtime: {backend: host}
         x-slurm: {signal: USR1@60, metrics: {}}
-        services: {a: {command: [a], x-slurm: {mpi: {type: pmix}}}}
+        services: {a: {command: [a], assert: {exit_code: 0}}}
         """,
     )
-    assert [key in "".join(findings) for key in ("signal", "metrics", "mpi")] == [True] * 3
+    assert [key in "".join(findings) for key in ("signal", "metrics", "assert")] == [True] * 3
 
 
 def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_report_shows_the_references(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("backend", "expected"),
     [
-        ("pyxis", "OMP_NUM_THREADS,KEY,FILE_KEY,HOME_KEY run"),
+        ("pyxis", ",KEY,FILE_KEY,HOME_KEY run"),
         ("enroot", "--env KEY --env FILE_KEY --env HOME_KEY"),
         ("host", "run"),
         ("apptainer", "apptainer exec"),

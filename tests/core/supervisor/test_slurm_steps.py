@@ -238,6 +238,13 @@ def test_the_nodes_of_an_allocation_are_written_down(slurm: World) -> None:
     assert (job.service("wide")["nodelist"], job.state["backend"]) == ("n[1-3]", "slurm")
 
 
+def test_the_nodes_are_known_where_scontrol_does_not_answer(slurm: World) -> None:
+    """The list itself says them."""
+    _, job = slurm.run(service("wide", "env", launch="batch"), environment={"SLURM_JOB_NODELIST": "n[1,4-5]"})
+    assert (job.folder / "allocation/nodes.txt").read_text() == "n1\nn4\nn5\n"
+    assert "HPC_COMPOSE_NODE_COUNT=3\n" in job.log("wide")
+
+
 def test_a_job_of_one_node_asks_nobody_for_its_nodes(slurm: World) -> None:
     _, job = slurm.run(service("one", launch="batch"), environment={"SLURM_JOB_NODELIST": "n1"})
     assert (job.folder / "allocation/nodes.txt").read_text() == "n1\n"

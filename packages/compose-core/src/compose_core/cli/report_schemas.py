@@ -142,6 +142,7 @@ class PlannedServiceReport(_Part):
     readiness: dict[str, Any] | None
     failure_policy: PolicyReport
     ports: list[str]
+    mpi: str | None
     hooks: list[HookReport]
     prologue: ScriptReport | None
     epilogue: ScriptReport | None

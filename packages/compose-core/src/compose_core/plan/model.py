@@ -205,7 +205,10 @@ class PlannedStep(Frozen, kw_only=True):
     srun_options: tuple[Text, ...] = ()
     """Everything between `srun` and `--`; empty for launch batch."""
     argv: tuple[Text, ...] = ()
-    """The program and its arguments, container start included where the backend needs one."""
+    """The program and its arguments, container start included where the backend needs one; with several tasks, what tells each its rank
+    comes first."""
+    mpi: str | None = None
+    """How srun wires up MPI tasks; None leaves it to the site."""
     command: tuple[Text, ...] = ()
     """The user's command alone, as the service runs it; empty: the image's own."""
     secrets: tuple[str, ...] = ()

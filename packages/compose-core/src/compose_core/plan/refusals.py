@@ -17,7 +17,13 @@ from compose_core.spec.models import ShellCommand
 def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ...]:
     """Every finding at once, with its place in the file."""
     found = list(not_executed_yet(loaded))
-    for site_check in (_no_container_backend, _local_engine_limits, _local_engine_queues_nothing, _image_needs):
+    for site_check in (
+        _no_container_backend,
+        _local_engine_limits,
+        _local_engine_queues_nothing,
+        _local_engine_mpi,
+        _image_needs,
+    ):
         found.extend(site_check(loaded, context))
     for file_check in (_mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
         found.extend(file_check(loaded))
@@ -80,6 +86,19 @@ def _local_engine_queues_nothing(loaded: LoadedSpec, context: PlanContext) -> It
                 message=f"x-slurm.{key} waits for other jobs, which the local engine does not do: it starts at once",
                 where=loaded.locate(f"x-slurm.{key}"),
                 remedy="Start it when the other job has ended (`hpcc up` returns then), or submit both on a Slurm cluster.",
+            )
+
+
+def _local_engine_mpi(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    """Without srun each task of an MPI program takes itself for the only one."""
+    for name, service in loaded.spec.services.items() if context.engine == "local" else ():
+        slurm = service.x_slurm
+        if slurm.mpi is not None and (slurm.ntasks or slurm.ntasks_per_node or 1) > 1:
+            yield Problem(
+                code="local-engine-mpi",
+                message=f"service {name!r} starts several MPI tasks, which the local engine does not wire up",
+                where=loaded.locate(f"services.{name}.x-slurm.mpi"),
+                remedy="Submit it on a Slurm cluster, or let one task call mpirun to try it here.",
             )
 
 

@@ -109,6 +109,7 @@ def step_report(step: PlannedStep) -> dict[str, Any]:
         "hooks": [{"on": hook.on, "script": hook.script} for hook in step.hooks],
         "prologue": _script(step.prologue),
         "epilogue": _script(step.epilogue),
+        "mpi": step.mpi,
     }
 
 

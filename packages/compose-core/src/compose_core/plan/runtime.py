@@ -36,6 +36,8 @@ def srun_options(
         options.append(literal(f"--ntasks-per-node={geometry.ntasks_per_node}"))
     if geometry.ntasks > 1:
         options.append(literal("--kill-on-bad-exit=1"))
+    if slurm.mpi is not None:
+        options.append(literal(f"--mpi={slurm.mpi.type}"))
     if geometry.cpus_per_task is not None:
         options.append((Literally("--cpus-per-task="), *geometry.cpus_per_task))
     options.extend(literal(f"{option}={value}") for option, value in _requests(slurm))
@@ -117,6 +119,7 @@ def _requests(slurm: ServiceSlurm) -> list[tuple[str, object]]:
         ("--gpus-per-node", slurm.gpus_per_node),
         ("--gpus-per-task", slurm.gpus_per_task),
         ("--cpus-per-gpu", slurm.cpus_per_gpu),
+        ("--mem", slurm.mem),
         ("--mem-per-gpu", slurm.mem_per_gpu),
         ("--time", slurm.time_limit),
     )

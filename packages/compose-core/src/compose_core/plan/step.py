@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compose_core.plan.around import planned_hooks, planned_script, wrapped_command
 from compose_core.plan.command import command_argv
+from compose_core.plan.distributed import distributed_environment, passed_on, task_start
 from compose_core.plan.environment import service_environment
 from compose_core.plan.geometry import StepGeometry, step_geometry
 from compose_core.plan.images import image_reference
@@ -55,14 +56,18 @@ def planned_step(
     mounts = service_mounts(service, project_dir=project_dir, home=home, resume=resume) if backend != "host" else ()
     batch = service.x_slurm.launch == "batch"
     cpus = geometry.cpus_per_task if geometry.owns_cpus else None
-    environment = service_environment(
-        service,
-        backend,
-        cpus=cpus,
-        inner_srun_cpus=_cpus_asked_for(service, allocation) if batch else cpus,
-        resumes=resume is not None,
+    environment = (
+        *service_environment(
+            service,
+            backend,
+            cpus=cpus,
+            inner_srun_cpus=_cpus_asked_for(service, allocation) if batch else cpus,
+            resumes=resume is not None,
+        ),
+        *distributed_environment(service, token, backend, geometry),
     )
-    variables = (*(entry.name for entry in environment), *service.secrets)
+    passed = passed_on(spec.services, name, backend, geometry)
+    variables = tuple(dict.fromkeys([*(entry.name for entry in environment), *service.secrets, *passed]))
     command = command_argv(service, backend)
     return PlannedStep(
         service=name,
@@ -76,14 +81,18 @@ def planned_step(
         ntasks=geometry.ntasks,
         ntasks_per_node=geometry.ntasks_per_node,
         srun_options=() if batch else _srun_options(service, token, geometry, allocation, image, mounts, variables),
-        argv=container_argv(
-            backend,
-            image,
-            wrapped_command(service, command),
-            mounts=mounts,
-            variables=variables,
-            working_dir=service.working_dir,
+        argv=(
+            *task_start(service, geometry),
+            *container_argv(
+                backend,
+                image,
+                wrapped_command(service, command),
+                mounts=mounts,
+                variables=variables,
+                working_dir=service.working_dir,
+            ),
         ),
+        mpi=service.x_slurm.mpi.type if service.x_slurm.mpi is not None else None,
         command=command,
         secrets=service.secrets,
         environment=environment,

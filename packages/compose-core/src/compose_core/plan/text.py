@@ -33,6 +33,11 @@ def port_variable(service: str, port: str) -> str:
     return f"HPC_COMPOSE_{variable_part(service)}_PORT_{variable_part(port)}"
 
 
+def url_variable(service: str, port: str) -> str:
+    """The variable that holds the address of this port of this service as a URL."""
+    return f"HPC_COMPOSE_{variable_part(service)}_URL_{variable_part(port)}"
+
+
 def service_text(value: str, backend: Backend) -> Text:
     """`value` with `@{service.host}`, `@{service.port.name}` and, on the host backend, our mounts as variables."""
     parts: list[Literally | Variable] = []

@@ -78,6 +78,7 @@ def _service(step: PlannedStep) -> dict[str, Any]:
             "max_restarts_in_window": policy.max_restarts_in_window,
         },
         "ports": list(step.ports),
+        "mpi": {"type": step.mpi} if step.mpi is not None else None,
         "placement_mode": step.placement,
         "nodes": step.nodes,
         "ntasks": step.ntasks,

@@ -288,7 +288,7 @@ SERVICE_SLURM = Section(
         ),
         "ports": Entry(
             ListOf(Text("a port name", "[A-Za-z][A-Za-z0-9_-]{0,31}", example="http"), unique=True),
-            "Names of free ports to pick on the service's node when it starts.",
+            "Names of free ports to pick on the primary node before the job starts its services.",
             example=["http"],
         ),
         "prologue": Entry(STEP_SCRIPT, "Runs before the service.", shorthand=(_ONE_TEXT,)),

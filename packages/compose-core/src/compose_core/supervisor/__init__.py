@@ -25,6 +25,7 @@ PARTS = (
     "host",
     "allocation",
     "service",
+    "distributed",
     "record",
     "steps",
     "secrets",

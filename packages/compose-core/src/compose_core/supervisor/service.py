@@ -10,6 +10,8 @@ from compose_core.supervisor.files import Json
 from compose_core.supervisor.policy import RestartWindow
 from compose_core.supervisor.readiness import Probe
 
+MASTER_PORT_NAME = "master"
+"""A service's `ports: [master]` is its MASTER_PORT, and `@{service.port.master}` stands for it in any case."""
 ENDED = ("exited", "failed", "stopped", "skipped")
 
 
@@ -37,6 +39,7 @@ class Service:
         }
         """Scripts that run on the batch host before and after each launch."""
         self.port_names: List[str] = list(description.get("ports") or ())
+        self.mpi: Optional[Json] = description.get("mpi")
         self.placement = {key: description.get(key) for key in ("placement_mode", "nodes", "ntasks", "ntasks_per_node")}
         self.index = index
 
@@ -46,6 +49,8 @@ class Service:
         self.step_id: Optional[str] = None
         self.ports: Dict[str, int] = {}
         self.port_holders: List[socket.socket] = []
+        self.master_port = 0
+        """Where the tasks of its step meet; 0 without a step."""
         self.probe: Optional[Probe] = None
         self.launches = 0
         self.relaunch_at = 0.0
@@ -69,6 +74,25 @@ class Service:
         self.first_failure_at: Optional[float] = None
         self.first_failure_exit_code: Optional[int] = None
         self.failure_reason: Optional[str] = None
+
+    @property
+    def task_count(self) -> int:
+        """Tasks of its step."""
+        return int(self.placement["ntasks"] or 1)
+
+    @property
+    def node_count(self) -> int:
+        """Nodes of its step."""
+        return int(self.placement["nodes"] or 1)
+
+    @property
+    def is_distributed(self) -> bool:
+        """It spans the whole allocation."""
+        return bool(self.placement["placement_mode"] == "distributed")
+
+    def port(self, name: str) -> int:
+        """The number of the port of this name; 0 when it has none."""
+        return self.ports.get(name) or (self.master_port if name == MASTER_PORT_NAME else 0)
 
     @property
     def log_name(self) -> str:
@@ -104,7 +128,6 @@ class Service:
     def as_json(self, now: float, log_folder: str, allocation: Allocation) -> Json:
         """Its object in state.json."""
         timestamps = self.window.timestamps(now)
-        is_distributed = self.placement["placement_mode"] == "distributed"
         state = {
             "service_name": self.name,
             "token": self.token,
@@ -135,7 +158,7 @@ class Service:
             "first_failure_node": None,
             "first_failure_rank": None,
             "failure_reason": self.failure_reason,
-            "nodelist": allocation.nodelist if is_distributed else allocation.primary,
+            "nodelist": allocation.nodelist if self.is_distributed else allocation.primary,
             "host": allocation.primary,
             "ports": self.ports,
         }

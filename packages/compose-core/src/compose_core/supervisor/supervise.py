@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import time
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, Optional
 
 from compose_core.supervisor.allocation import Allocation
 from compose_core.supervisor.artifacts import ArtifactCollector
 from compose_core.supervisor.attempts import ResumeFolder
+from compose_core.supervisor.distributed import reserve_ports, set_distributed, write_allocation
 from compose_core.supervisor.ending import Budget, Ending, SignalInbox, Stoppable
 from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
 from compose_core.supervisor.hooks import HOOK_TIMEOUT_S, Hooks
@@ -19,7 +20,6 @@ from compose_core.supervisor.host import (
     adopt_orphans,
     descendants,
     group_exists,
-    reserve_port,
     restart_count,
     seconds_since_start,
     send,
@@ -120,15 +120,9 @@ class Supervisor(Stoppable):
             os.unlink("end.json", dir_fd=self.folder.folder(""))  # an earlier attempt's
         except FileNotFoundError:
             pass
-        for name, lines in (("primary_node", [self.allocation.primary]), ("nodes.txt", self.allocation.nodes)):
-            descriptor = self.folder.open("allocation", name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write("".join(line + "\n" for line in lines).encode())
-        taken: Set[int] = set()
+        write_allocation(self.folder, self.allocation, self.services)
+        reserve_ports(self.services, self.job_id)
         for service in self.services:
-            for name in service.port_names:
-                service.port_holders.append(reserve_port(taken))
-                service.ports[name] = service.port_holders[-1].getsockname()[1]
             os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         self.folder.folder("service-exits")
         self.hooks.write_scripts(self.services)
@@ -285,10 +279,15 @@ class Supervisor(Stoppable):
         for other in self.services:
             prefix = "HPC_COMPOSE_" + variable_name(other.name)
             environment[prefix + "_HOST"] = self.host_of(other)
+            if other.master_port:
+                environment[prefix + "_PORT_MASTER"] = str(other.master_port)
             for port_name, port in other.ports.items():
                 environment["{}_PORT_{}".format(prefix, variable_name(port_name))] = str(port)
                 url = "http://{}:{}".format(self.host_of(other), port)
                 environment["{}_URL_{}".format(prefix, variable_name(port_name))] = url
+        if service.launch == "srun":
+            run = "{}.{}.{}.{}".format(self.job_id, service.token, self.record.attempt, service.launches)
+            set_distributed(environment, service, self.host_of(service), self.folder.path, run)
         return environment
 
     def host_of(self, _service: Service) -> str:
@@ -300,9 +299,10 @@ class Supervisor(Stoppable):
 
         def value(found: Any) -> str:
             service = self.by_name.get(found.group(1))
-            if service is None or (found.group(2) and found.group(2) not in service.ports):
+            port = service.port(found.group(2)) if service and found.group(2) else 0
+            if service is None or (found.group(2) and not port):
                 raise Refused("{} names no service or port of this job".format(found.group(0)))
-            return str(service.ports[found.group(2)]) if found.group(2) else self.host_of(service)
+            return str(port) if port else self.host_of(service)
 
         return re.sub(r"@\{([^{}]+?)\.(?:host|port\.([^{}.]+))\}", value, text)
 

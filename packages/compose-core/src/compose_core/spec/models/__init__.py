@@ -21,6 +21,7 @@ from compose_core.spec.models.job import (
 )
 from compose_core.spec.models.readiness import HttpReadiness, LogReadiness, Readiness, SleepReadiness, TcpReadiness
 from compose_core.spec.models.service import (
+    MASTER_PORT_NAME,
     Assertions,
     Condition,
     Dependency,
@@ -38,6 +39,7 @@ from compose_core.spec.models.service import (
 from compose_core.spec.models.sweep import Objective, ParameterRange, Prune, RandomMatrix, Sweep
 
 __all__ = [
+    "MASTER_PORT_NAME",
     "AfterJob",
     "Artifacts",
     "Assertions",

@@ -15,6 +15,10 @@ FailureMode = Literal["fail_job", "ignore", "restart_on_failure"]
 HookEvent = Literal["restart", "window_exhausted", "gave_up", "ready", "exit"]
 
 
+MASTER_PORT_NAME = "master"
+"""Every step has a port of this name, where its tasks meet, whether `ports` lists it or not."""
+
+
 class Volume(Frozen, kw_only=True):
     """A host path that the container sees; also a mount of `prepare`."""
 

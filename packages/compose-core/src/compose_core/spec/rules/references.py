@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 from compose_core.errors import Problem
 from compose_core.spec.kinds import did_you_mean
-from compose_core.spec.models import ExecCommand, HttpReadiness, Service, ShellCommand, TcpReadiness
+from compose_core.spec.models import (
+    MASTER_PORT_NAME,
+    ExecCommand,
+    HttpReadiness,
+    Service,
+    ShellCommand,
+    TcpReadiness,
+)
 from compose_core.spec.nodes import shortened
 from compose_core.spec.rules.look import Look
 
@@ -64,6 +71,7 @@ def _problem(text: str, look: Look, *, is_shell: bool) -> tuple[str, str, str] |
     if (
         port is None
         or target is None
+        or (port == MASTER_PORT_NAME and target.x_slurm.launch == "srun")
         or port in target.x_slurm.ports
         or not look.is_sound("services", service, "x-slurm", "ports")
     ):
