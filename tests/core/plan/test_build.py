@@ -184,7 +184,6 @@ def test_a_remote_image_has_its_place_in_the_cache_by_content_and_format(tmp_pat
           b: {image: 'docker://redis:7', command: [x]}
           c: {image: ./own.sqsh, command: [x]}
         """
-    images = [step.image for step in plan_of(tmp_path, text).steps]
-    paths = [image.cache_path if image else "" for image in images]
-    assert paths[0] == paths[1] == "/shared/cache/base/87022108df544f18-redis-7.sqsh"
-    assert paths[2] is None
+    paths = {service: image.runtime_path for image in plan_of(tmp_path, text).images for service in image.services}
+    assert paths["a"] == paths["b"] == "/shared/cache/base/1aad12bf83354f9b-redis-7.sqsh"
+    assert paths["c"] == str(tmp_path / "own.sqsh")

@@ -36,7 +36,7 @@ def test_each_use_is_an_error_with_its_place(tmp_path: Path) -> None:
 def test_uses_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:
     loaded = load(
         tmp_path,
-        "services:\n  a:\n    image: alpine\n    x-enroot: {prepare: {commands: [x]}}\n"
+        "services:\n  a:\n    image: alpine\n    x-slurm: {hooks: [{on: exit, script: x}]}\n"
         "    assert: {exit_code: 0}\nx-slurm: {logs: {keep: 2}}\n",
     )
     problems = not_executed_yet(loaded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from compose_core.cli.output import Output
 from compose_core.cli.plan import readiness_text
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
+from compose_core.images import image_decisions
 from compose_core.plan.model import Plan, PlannedStep, shown
 from compose_core.plan.report import environment_value, mount_text, plan_report
+from compose_core.prepare.decisions import Decision as ImageDecision
 from compose_core.spec.redaction import HIDDEN
 
 
@@ -30,16 +33,18 @@ def inspect(tools: Tools, file: Path, strict_env: bool, services: tuple[str, ...
     """The plan, service by service."""
     planned = tools.plan(file, strict_env=strict_env)
     steps = _chosen(planned, services)
+    decisions = image_decisions(planned, services=services)
     tools.output.warn(planned.warnings)
     if tools.output.is_json:
         report = plan_report(planned)
         names = {step.service for step in steps}
         report["services"] = [service for service in report["services"] if service["service"] in names]
+        report["images"] = [decision.as_json() for decision in decisions]
         tools.output.json({**report, "engine": tools.site.engine_name})
         return
     output = replace(tools.output, hidden=planned.secret_values)
     for step in steps:
-        _print(output, step, verbose=verbose)
+        _print(output, step, [item for item in decisions if step.service in item.services], verbose=verbose)
     output.heading("paths")
     output.data(f"  job folder  {planned.runtime_root or planned.project_dir + '/.hpc-compose'}/<job id>")
     output.data(f"  batch log   {planned.batch_log}")
@@ -54,9 +59,11 @@ def _chosen(planned: Plan, services: tuple[str, ...]) -> list[PlannedStep]:
     return [step for step in planned.steps if not services or step.service in services]
 
 
-def _print(output: Output, step: PlannedStep, *, verbose: bool) -> None:
+def _print(output: Output, step: PlannedStep, images: Sequence[ImageDecision], *, verbose: bool) -> None:
     output.heading(f"{step.service} ({step.lifecycle})")
     _line(output, "image", step.image.reference if step.image else f"none ({step.backend})")
+    for image in images:
+        _line(output, image.action, f"{image.path}   # {image.reason}")
     _line(output, "command", shlex.join(shown(word) for word in step.command) or "the image's own")
     _line(
         output,

@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": "Show what would be submitted, and why each default is what it is.",
     "inspect": "Show each service in detail: command, environment, mounts, geometry.",
     "render": "Print the batch script that `up` would submit.",
+    "prepare": "Make the images ready that the services run in.",
     "up": "Submit the job and follow it until it ends.",
     "submit": "Submit the job and return at once.",
     "status": "Show the state of a job and of its services.",

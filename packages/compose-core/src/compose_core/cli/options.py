@@ -38,9 +38,36 @@ strict_env = click.option(
 )
 
 
+def programs(command: Command) -> Command:
+    """Other programs than those on the PATH; the command gets them as its `tools`' site."""
+
+    @click.option("--enroot-bin", metavar="PATH", help="The enroot of this machine.")
+    @click.option("--apptainer-bin", metavar="PATH", help="The apptainer of this machine.")
+    @click.option("--sbatch-bin", metavar="PATH", help="The sbatch of this machine.")
+    @functools.wraps(command)
+    def with_programs(
+        *args: Any,
+        tools: Tools,
+        enroot_bin: str | None,
+        apptainer_bin: str | None,
+        sbatch_bin: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        chosen = {"enroot": enroot_bin, "apptainer": apptainer_bin, "sbatch": sbatch_bin}
+        named = tools.with_programs({name: path for name, path in chosen.items() if path})
+        return command(*args, tools=named, **kwargs)
+
+    return with_programs  # type: ignore[return-value]
+
+
 def submission(command: Command) -> Command:
     """What `up` and `submit` have in common."""
     for option in (
+        click.option("--skip-prepare", is_flag=True, help="Make no image; those that are there are checked and used."),
+        click.option("--force-rebuild", is_flag=True, help="Import and build images anew."),
+        click.option(
+            "--keep-failed-prep", is_flag=True, help="Keep the folder of an image build that fails, and say where."
+        ),
         click.option(
             "--run-key",
             metavar="KEY",
@@ -52,7 +79,9 @@ def submission(command: Command) -> Command:
             metavar="FILE",
             help="Keep a copy of the script here.",
         ),
-        click.option("--dry-run", is_flag=True, help="Do everything but submit."),
+        click.option(
+            "--dry-run", is_flag=True, help="Do everything but submit; with --skip-prepare, images are left alone, too."
+        ),
         click.option(
             "--resume-diff-only",
             is_flag=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.output import Output
+from compose_core.cli.prepare import decision_rows
 from compose_core.cli.tools import Tools
+from compose_core.images import image_decisions
 from compose_core.plan.model import Plan, PlannedStep
 from compose_core.plan.report import all_decisions, directive_text, plan_report
+from compose_core.prepare.decisions import Decision as ImageDecision
 
 
 @click.command(help="Show what would be submitted, and why each default is what it is; nothing is written.")
@@ -22,13 +26,16 @@ def plan(tools: Tools, file: Path, strict_env: bool) -> None:
     """The plan of the file at this site."""
     planned = tools.plan(file, strict_env=strict_env)
     tools.output.warn(planned.warnings)
+    decisions = image_decisions(planned)
     if tools.output.is_json:
-        tools.output.json({**plan_report(planned), "engine": tools.site.engine_name})
+        images = [decision.as_json() for decision in decisions]
+        tools.output.json({**plan_report(planned), "images": images, "engine": tools.site.engine_name})
     else:
-        _print(replace(tools.output, hidden=planned.secret_values), planned, engine=tools.site.engine_name)
+        output = replace(tools.output, hidden=planned.secret_values)
+        _print(output, planned, decisions, engine=tools.site.engine_name)
 
 
-def _print(output: Output, planned: Plan, *, engine: str) -> None:
+def _print(output: Output, planned: Plan, images: Sequence[ImageDecision], *, engine: str) -> None:
     output.heading(f"job {planned.name}, on the {engine} engine")
     for directive in planned.directives:
         output.data(f"  #SBATCH {directive_text(directive)}")
@@ -39,6 +46,10 @@ def _print(output: Output, planned: Plan, *, engine: str) -> None:
         [_row(step) for step in planned.steps],
     )
     output.data("")
+    if images:
+        output.heading("images")
+        output.table(["  IMAGE", "ACTION", "FILE", "BECAUSE"], decision_rows(images))
+        output.data("")
     output.heading("decisions")
     output.table(
         ["  KEY", "VALUE", "BECAUSE"], [[f"  {item.key}", item.value, item.reason] for item in all_decisions(planned)]

@@ -180,6 +180,36 @@ class DecisionReport(_Part):
     reason: str
 
 
+class ImageDecisionReport(_Part):
+    """One image file, what becomes of it, and why."""
+
+    action: Literal["import", "build", "reuse", "missing"]
+    kind: Literal["base", "prepared", "local"]
+    path: str
+    image: str
+    services: list[str]
+    reason: str
+    key: str | None
+
+
+class MadeImageReport(ImageDecisionReport):
+    """One image file, and what was done."""
+
+    how: Literal["imported", "built", "reused", "waited", "local"] | None
+    """None: nothing was done yet."""
+    size_bytes: int | None = None
+    took_s: float = 0.0
+
+
+class PrepareReport(Report):
+    """`prepare`."""
+
+    compose_file: str
+    cache_dir: str
+    dry_run: bool
+    images: list[MadeImageReport]
+
+
 class PlanReport(Report):
     """`plan` and `inspect`."""
 
@@ -197,6 +227,7 @@ class PlanReport(Report):
     modules: list[str]
     secrets: dict[str, SecretSourceReport]
     services: list[PlannedServiceReport]
+    images: list[ImageDecisionReport]
     artifacts: PlannedArtifactsReport | None
     paths: PathsReport
     decisions: list[DecisionReport]
@@ -558,6 +589,7 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "plan": (PlanReport,),
     "inspect": (PlanReport,),
     "render": (RenderReport,),
+    "prepare": (PrepareReport,),
     "up": (UpReport, SubmissionReport, DryRunReport, ResumeDiffReport),
     "submit": (SubmissionReport, UpReport, DryRunReport, ResumeDiffReport),
     "status": (StatusReport,),

@@ -19,6 +19,7 @@ from compose_core.cli.up import submit_and_follow
     "--watch/--detach", default=False, help="Follow the job, or return once it is submitted.", show_default=True
 )
 @options.common
+@options.programs
 def submit(tools: Tools, **choices: Any) -> int:
     """As `up`, without following."""
     return submit_and_follow(tools, **choices)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -27,6 +28,8 @@ class Tools:
 
     output: Output
     engine_choice: EngineChoice
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """Other programs than those on the PATH: `enroot` to its path."""
 
     @classmethod
     def of(cls, *, output_format: str, engine: str, quiet: bool) -> Tools:
@@ -41,7 +44,11 @@ class Tools:
         """This machine, its user, and the engine that runs jobs here."""
         from compose_core.cluster.site import Site
 
-        return Site.detect(engine=self.engine_choice, environment=os.environ)
+        return Site.detect(engine=self.engine_choice, environment=os.environ, programs=self.programs)
+
+    def with_programs(self, programs: Mapping[str, str]) -> Tools:
+        """The same tools for a site with these programs."""
+        return replace(self, programs=programs)
 
     def load(self, file: Path, *, strict_env: bool = False) -> LoadedSpec:
         """The checked compose file, with the variables of this process.
@@ -64,7 +71,7 @@ class Tools:
         from compose_core.plan import build_plan
         from compose_core.planning import plan_context
 
-        return build_plan(loaded, plan_context(self.site))
+        return build_plan(loaded, plan_context(self.site, loaded))
 
     def project_dir(self, file: Path) -> Path:
         """The folder of the compose file; the file itself need not be there any more."""

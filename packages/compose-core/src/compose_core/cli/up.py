@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "--watch/--detach", default=True, help="Follow the job, or return once it is submitted.", show_default=True
 )
 @options.common
+@options.programs
 def up(tools: Tools, **choices: Any) -> int:
     """Render → submit → record → follow."""
     return submit_and_follow(tools, **choices)
@@ -45,6 +46,9 @@ def submit_and_follow(
     run_key: str | None,
     resume_diff_only: bool,
     allow_resume_changes: bool,
+    skip_prepare: bool,
+    force_rebuild: bool,
+    keep_failed_prep: bool,
     watch: bool,
 ) -> int:
     """The exit status of `up` and `submit`."""
@@ -60,6 +64,8 @@ def submit_and_follow(
     if resume_diff_only:
         show_resume_diff(tools.output, plan)
         return 0
+    if plan.images and not (dry_run and skip_prepare):
+        _make_images_ready(tools, plan, skip=skip_prepare, force=force_rebuild, keep_failed=keep_failed_prep)
     script = render_script(plan)
     if script_out is not None:
         write_private(script_out, script)
@@ -77,6 +83,20 @@ def submit_and_follow(
 
     _tell_submission(tools, submission)
     return follow_to_the_end(tools, submission)
+
+
+def _make_images_ready(tools: Tools, plan: Plan, *, skip: bool, force: bool, keep_failed: bool) -> None:
+    from compose_core import images
+    from compose_core.cli.prepare import make_images_ready
+
+    if skip and (force or keep_failed):
+        raise UsageError(
+            "--skip-prepare makes no image, so --force-rebuild and --keep-failed-prep mean nothing with it"
+        )
+    if skip:
+        images.verify_images(plan)
+    else:
+        make_images_ready(tools, plan, force=force, keep_failed=keep_failed)
 
 
 def submission_report(plan: Plan, submission: Submission) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import pwd
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from compose_core.clock import Clock, SystemClock
+from compose_core.cluster.container_tools import ContainerTools
 from compose_core.cluster.engine import Engine, EngineName
 from compose_core.cluster.runner import CommandRunner, HostRunner
 from compose_core.cluster.slurm_tools import SlurmTools
@@ -40,6 +41,7 @@ class Site:
     clock: Clock
     runner: CommandRunner
     tools: SlurmTools = field(default_factory=SlurmTools)
+    container_tools: ContainerTools = field(default_factory=ContainerTools)
 
     @classmethod
     def detect(
@@ -48,10 +50,11 @@ class Site:
         environment: Mapping[str, str] | None = None,
         *,
         tools: SlurmTools | None = None,
+        programs: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         runner: CommandRunner | None = None,
     ) -> Self:
-        """The site as this process sees it.
+        """The site as this process sees it; `programs` names those that are not found on the PATH: `enroot`, `sbatch` …
 
         Raises: UsageError: no such engine.
         """
@@ -69,7 +72,8 @@ class Site:
             engine_choice=engine,  # type: ignore[arg-type]  # one of the three, looked at above
             clock=used_clock,
             runner=runner or HostRunner(variables, clock=used_clock),
-            tools=tools or SlurmTools(),
+            tools=tools or SlurmTools(**_those_of(SlurmTools, programs or {})),
+            container_tools=ContainerTools(**_those_of(ContainerTools, programs or {})),
         )
 
     def with_engine(self, engine: EngineName) -> Self:
@@ -106,8 +110,11 @@ class Site:
     @property
     def available_backends(self) -> tuple[ContainerBackend, ...]:
         """The container programs that are installed here."""
-        programs: tuple[ContainerBackend, ...] = ("enroot", "apptainer")
-        return tuple(program for program in programs if self.which(program))
+        programs: dict[ContainerBackend, str] = {
+            "enroot": self.container_tools.enroot,
+            "apptainer": self.container_tools.apptainer,
+        }
+        return tuple(backend for backend, program in programs.items() if self.which(program))
 
     def which(self, program: str) -> Path | None:
         """Where the program is on the user's PATH; None when it is not there."""
@@ -130,6 +137,11 @@ class Site:
             tools=self.tools,
             sbatch_timeout_s=_positive(self.environment.get("HPC_COMPOSE_SBATCH_TIMEOUT_S", "")) or SBATCH_TIMEOUT_S,
         )
+
+
+def _those_of(tools: type[SlurmTools | ContainerTools], programs: Mapping[str, str]) -> dict[str, str]:
+    known = {field.name for field in fields(tools)}
+    return {name: path for name, path in programs.items() if name in known}
 
 
 def _user_and_home(environment: Mapping[str, str]) -> tuple[str, Path]:

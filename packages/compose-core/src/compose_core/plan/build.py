@@ -9,6 +9,7 @@ from compose_core.plan.absolute_path import absolute_path
 from compose_core.plan.context import PlanContext
 from compose_core.plan.directives import dependency_of, job_directives, job_name
 from compose_core.plan.geometry import allocation_of
+from compose_core.plan.images import ImageSite, planned_images
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
 from compose_core.plan.order import launch_order
 from compose_core.plan.refusals import plan_problems
@@ -34,10 +35,12 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
     backend, backend_reason = runtime_backend(spec, context)
     allocation = allocation_of(spec.x_slurm)
     name, name_reason = job_name(spec, project_dir)
-    cache_dir, cache_reason = _cache_dir(spec, project_dir, context.home)
+    cache_dir, cache_reason = cache_folder(spec, project_dir, context.home)
     secrets = planned_secrets(loaded, home=context.home)
     resume = resume_rules(loaded)
     order = launch_order({service: tuple(item.depends_on) for service, item in spec.services.items()})
+    images = planned_images(spec.services, image_site(loaded, context))
+    image_of = {service: image for image in images for service in image.services}
     return Plan(
         name=name,
         compose_file=str(loaded.source),
@@ -61,11 +64,12 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
                 backend=backend,
                 project_dir=project_dir,
                 home=context.home,
-                cache_dir=cache_dir,
                 resume=resume,
+                image=image_of.get(service),
             )
             for service in order
         ),
+        images=images,
         artifacts=_artifact_rules(spec.x_slurm.artifacts),
         resume=resume,
         cache_dir=cache_dir,
@@ -101,7 +105,21 @@ def runtime_backend(spec: ComposeSpec, context: PlanContext) -> tuple[Backend, s
     return context.container_backends[0], f"the first that the {context.engine} engine has here"
 
 
-def _cache_dir(spec: ComposeSpec, project_dir: str, home: str) -> tuple[str, str]:
+def image_site(loaded: LoadedSpec, context: PlanContext) -> ImageSite:
+    """What the image files of this compose file depend on here."""
+    project_dir = str(loaded.project_dir)
+    return ImageSite(
+        backend=runtime_backend(loaded.spec, context)[0],
+        project_dir=project_dir,
+        home=context.home,
+        cache_dir=cache_folder(loaded.spec, project_dir, context.home)[0],
+        machine=context.machine,
+        digests=context.local_image_digests,
+    )
+
+
+def cache_folder(spec: ComposeSpec, project_dir: str, home: str) -> tuple[str, str]:
+    """Where images are kept, and why there."""
     chosen = absolute_path(spec.x_slurm.cache_dir, project_dir, home)
     if chosen is not None:
         return chosen, "x-slurm.cache_dir"

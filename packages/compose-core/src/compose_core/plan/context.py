@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Literal
 
 from compose_core.frozen import Frozen
@@ -16,3 +18,7 @@ class PlanContext(Frozen, kw_only=True):
     """The user's home folder: the default cache lies below it."""
     container_backends: tuple[Backend, ...] = ("pyxis",)
     """Those that can be used there, the preferred one first; on Slurm, Pyxis is taken for granted."""
+    machine: str = ""
+    """The processor's architecture, as `uname -m` says it: `x86_64`."""
+    local_image_digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the local image files that `prepare` builds on, by absolute path."""

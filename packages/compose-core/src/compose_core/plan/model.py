@@ -84,21 +84,6 @@ class Allocation(Frozen, kw_only=True):
         return (self.cpus_per_task or 1) * tasks
 
 
-class ImageReference(Frozen, kw_only=True):
-    """Where a service's root file system comes from."""
-
-    kind: Literal["remote", "local"]
-    reference: str
-    """`docker://redis:7`, or the absolute path of a `.sqsh`."""
-    runtime_path: str
-    """The file that the step starts from: the cached artifact, or the local image itself."""
-    through_pyxis: bool = False
-    """`srun` itself enters the container; otherwise the step's program does."""
-    cache_path: str | None = None
-    """Where a remote image lies once it is imported, which this release does not do; None: a local image is its own file."""
-    reason: str = ""
-
-
 class Mount(Frozen, kw_only=True):
     """A host path that a container sees."""
 
@@ -107,6 +92,55 @@ class Mount(Frozen, kw_only=True):
     target: str
     read_only: bool = False
     reason: str = ""
+
+
+class CachedFile(Frozen):
+    """A file of the image cache."""
+
+    key: str
+    """16 hexadecimal digits over everything that the content depends on."""
+    path: str
+
+
+class PlannedPrepare(Frozen, kw_only=True):
+    """How an image is customised before the job."""
+
+    commands: tuple[str, ...]
+    """Shell text, one command after the other."""
+    mounts: tuple[Mount, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    root: bool = True
+
+
+class PlannedImage(Frozen, kw_only=True):
+    """One image that services run in, and the files that it becomes before the job is submitted."""
+
+    services: tuple[str, ...]
+    """All that run in it, in the order of the file."""
+    kind: Literal["remote", "local"]
+    reference: str
+    """`docker://redis:7`, or the absolute path of a local image."""
+    source: str
+    """The reference as the importing program wants it."""
+    tool: Literal["enroot", "apptainer"]
+    """The program that imports it and builds on it."""
+    base: CachedFile | None = None
+    """The imported image; None: a local image is its own base."""
+    prepare: PlannedPrepare | None = None
+    prepared: CachedFile | None = None
+    """The customised image; None without `prepare`."""
+    reason: str = ""
+
+    @property
+    def runtime_path(self) -> str:
+        """The file that a step starts from."""
+        file = self.prepared or self.base
+        return file.path if file is not None else self.source
+
+    @property
+    def is_always_built(self) -> bool:
+        """Host folders are mounted while it is prepared, and nobody can tell whether they changed."""
+        return self.prepare is not None and bool(self.prepare.mounts)
 
 
 class EnvironmentEntry(Frozen, kw_only=True):
@@ -215,7 +249,7 @@ class PlannedStep(Frozen, kw_only=True):
     """Secrets that the supervisor adds to its environment."""
     environment: tuple[EnvironmentEntry, ...] = ()
     mounts: tuple[Mount, ...] = ()
-    image: ImageReference | None = None
+    image: PlannedImage | None = None
     working_dir: Text | None = None
     depends_on: tuple[PlannedDependency, ...] = ()
     readiness: PlannedReadiness | None = None
@@ -275,6 +309,8 @@ class Plan(Frozen, kw_only=True):
     modules: tuple[str, ...] = ()
     steps: tuple[PlannedStep, ...]
     """In launch order: a service comes after everything it depends on."""
+    images: tuple[PlannedImage, ...] = ()
+    """Every image once; to be made ready before the job is submitted."""
     artifacts: ArtifactRules | None
     resume: ResumeRules | None = None
     cache_dir: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
-
+from compose_core.plan.absolute_path import absolute_path
 from compose_core.plan.model import Literally, Mount, ResumeRules, Text, Variable, literal
 from compose_core.plan.resume import resume_mount
 from compose_core.plan.text import JOB_MOUNT
@@ -34,7 +33,7 @@ def mount_flags(mount: Mount) -> Text:
 
 
 def _volume_mount(source: str, target: str, read_only: bool, project_dir: str, home: str) -> Mount:
-    path = home + source[1:] if source == "~" or source.startswith("~/") else source
-    absolute = posixpath.normpath(posixpath.join(project_dir, path))
-    reason = "volumes" if posixpath.isabs(path) else "volumes, relative to the compose file's folder"
+    absolute = absolute_path(source, project_dir, home)
+    is_relative = not source.startswith(("/", "~"))
+    reason = "volumes, relative to the compose file's folder" if is_relative else "volumes"
     return Mount(source=literal(absolute), target=target, read_only=read_only, reason=reason)

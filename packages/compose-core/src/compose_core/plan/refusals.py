@@ -22,20 +22,15 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _local_engine_limits,
         _local_engine_queues_nothing,
         _local_engine_mpi,
-        _image_needs,
     ):
         found.extend(site_check(loaded, context))
-    for file_check in (_mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
+    for file_check in (_image_needs, _mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
         found.extend(file_check(loaded))
     return tuple(found)
 
 
 def _uses_host(loaded: LoadedSpec) -> bool:
     return loaded.spec.runtime.backend == "host"
-
-
-def _backend(loaded: LoadedSpec, context: PlanContext) -> str:
-    return loaded.spec.runtime.backend or (context.container_backends[0] if context.container_backends else "")
 
 
 def _images(loaded: LoadedSpec) -> list[tuple[str, str]]:
@@ -102,11 +97,11 @@ def _local_engine_mpi(loaded: LoadedSpec, context: PlanContext) -> Iterator[Prob
             )
 
 
-def _image_needs(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
-    """What needs an image made ready before the job: not executed by this release."""
+def _image_needs(loaded: LoadedSpec) -> Iterator[Problem]:
+    """What needs something of an image that is not executed by this release."""
     if _uses_host(loaded):
         return
-    for name, image in _images(loaded):
+    for name, _ in _images(loaded):
         service = loaded.spec.services[name]
         where = loaded.locate(f"services.{name}.image")
         if service.command is None and service.entrypoint is None and service.script is None:
@@ -115,14 +110,6 @@ def _image_needs(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
                 message=f"service {name!r} has no command, and the image's own command is not executed yet",
                 where=where,
                 remedy="Write the command that the image would run as `command:`.",
-            )
-        remote = not image.endswith((".sqsh", ".squashfs", ".sif"))
-        if remote and _backend(loaded, context) == "enroot":
-            yield Problem(
-                code="not-executed-yet",
-                message=f"service {name!r}: importing {image!r} for the enroot backend is not executed yet",
-                where=where,
-                remedy="Import it once with `enroot import -o IMAGE.sqsh` and name that file as the image.",
             )
 
 

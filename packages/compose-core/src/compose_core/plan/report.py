@@ -88,7 +88,7 @@ def step_report(step: PlannedStep) -> dict[str, Any]:
             "reference": step.image.reference,
             "kind": step.image.kind,
             "starts_from": step.image.runtime_path,
-            "cache_path": step.image.cache_path,
+            "cache_path": step.image.base.path if step.image.base is not None else None,
         },
         "command": [shown(word) for word in step.command],
         "working_dir": shown(step.working_dir) if step.working_dir is not None else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from compose_core.plan.geometry import StepGeometry
-from compose_core.plan.model import Backend, ImageReference, Literally, Mount, Text, Variable, literal
+from compose_core.plan.model import Backend, Literally, Mount, PlannedImage, Text, Variable, literal
 from compose_core.plan.mounts import mount_flags
 from compose_core.spec.models import ServiceSlurm
 
@@ -49,7 +49,7 @@ def srun_options(
 
 
 def pyxis_options(
-    image: ImageReference, mounts: Sequence[Mount], variables: Sequence[str], working_dir: str | None
+    image: PlannedImage, mounts: Sequence[Mount], variables: Sequence[str], working_dir: str | None
 ) -> tuple[Text, ...]:
     """Pyxis' part of the srun options.
 
@@ -69,7 +69,7 @@ def pyxis_options(
 
 def container_argv(
     backend: Backend,
-    image: ImageReference | None,
+    image: PlannedImage | None,
     command: Sequence[Text],
     *,
     mounts: Sequence[Mount],
@@ -84,7 +84,7 @@ def container_argv(
     return (*_apptainer_exec(image, mounts, working_dir), *command)
 
 
-def _enroot_start(image: ImageReference, mounts: Sequence[Mount], variables: Sequence[str]) -> tuple[Text, ...]:
+def _enroot_start(image: PlannedImage, mounts: Sequence[Mount], variables: Sequence[str]) -> tuple[Text, ...]:
     """Source: enroot start(1)."""
     words: list[Text] = [literal("enroot"), literal("start"), literal("--rw")]
     for mount in mounts:
@@ -94,7 +94,7 @@ def _enroot_start(image: ImageReference, mounts: Sequence[Mount], variables: Seq
     return (*words, literal(image.runtime_path))
 
 
-def _apptainer_exec(image: ImageReference, mounts: Sequence[Mount], working_dir: str | None) -> tuple[Text, ...]:
+def _apptainer_exec(image: PlannedImage, mounts: Sequence[Mount], working_dir: str | None) -> tuple[Text, ...]:
     """Source: apptainer exec(1)."""
     words: list[Text] = [literal("apptainer"), literal("exec"), literal("--writable-tmpfs")]
     for mount in mounts:

@@ -7,14 +7,13 @@ from compose_core.plan.command import command_argv
 from compose_core.plan.distributed import distributed_environment, passed_on, task_start
 from compose_core.plan.environment import service_environment
 from compose_core.plan.geometry import StepGeometry, step_geometry
-from compose_core.plan.images import image_reference
 from compose_core.plan.model import (
     Allocation,
     Backend,
     Decision,
-    ImageReference,
     Mount,
     PlannedDependency,
+    PlannedImage,
     PlannedPolicy,
     PlannedReadiness,
     PlannedStep,
@@ -45,14 +44,13 @@ def planned_step(
     backend: Backend,
     project_dir: str,
     home: str,
-    cache_dir: str,
+    image: PlannedImage | None,
     resume: ResumeRules | None = None,
 ) -> PlannedStep:
     """Everything that starting this service needs, with the reason of each default."""
     service = spec.services[name]
     token = service_token(name)
     geometry = step_geometry(name, spec, allocation)
-    image = _image(service, backend, project_dir=project_dir, cache_dir=cache_dir)
     mounts = service_mounts(service, project_dir=project_dir, home=home, resume=resume) if backend != "host" else ()
     batch = service.x_slurm.launch == "batch"
     cpus = geometry.cpus_per_task if geometry.owns_cpus else None
@@ -80,7 +78,11 @@ def planned_step(
         nodes=geometry.nodes,
         ntasks=geometry.ntasks,
         ntasks_per_node=geometry.ntasks_per_node,
-        srun_options=() if batch else _srun_options(service, token, geometry, allocation, image, mounts, variables),
+        srun_options=()
+        if batch
+        else _srun_options(
+            service, token, geometry, allocation, image if backend == "pyxis" else None, mounts, variables
+        ),
         argv=(
             *task_start(service, geometry),
             *container_argv(
@@ -123,19 +125,12 @@ def _srun_options(
     token: str,
     geometry: StepGeometry,
     allocation: Allocation,
-    image: ImageReference | None,
+    image: PlannedImage | None,
     mounts: tuple[Mount, ...],
     variables: tuple[str, ...],
 ) -> tuple[Text, ...]:
-    through_pyxis = image is not None and image.through_pyxis
-    container = pyxis_options(image, mounts, variables, service.working_dir) if image and through_pyxis else ()
+    container = pyxis_options(image, mounts, variables, service.working_dir) if image is not None else ()
     return srun_options(token, service.x_slurm, geometry, multi_node=allocation.nodes > 1, container=container)
-
-
-def _image(service: Service, backend: Backend, *, project_dir: str, cache_dir: str) -> ImageReference | None:
-    if backend == "host" or service.image is None:
-        return None
-    return image_reference(service.image, backend=backend, project_dir=project_dir, cache_dir=cache_dir)
 
 
 def _working_dir(service: Service, backend: Backend, project_dir: str) -> Text | None:
@@ -180,7 +175,7 @@ def _policy(service: Service) -> PlannedPolicy:
     )
 
 
-def _decisions(name: str, service: Service, image: ImageReference | None) -> list[Decision]:
+def _decisions(name: str, service: Service, image: PlannedImage | None) -> list[Decision]:
     key = f"services.{name}"
     decisions = []
     if image is not None:

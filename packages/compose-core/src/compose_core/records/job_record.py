@@ -73,6 +73,8 @@ class JobFacts(Format):
     """Set when the job is an array: everything else then is what its tasks have in common."""
     services: tuple[str, ...] = ()
     """In launch order."""
+    images: tuple[str, ...] = ()
+    """The image files that its steps start from."""
     artifact_export_dir: str | None = None
     """As written; `${SLURM_JOB_ID}` is filled in at export."""
     resume_dir: str | None = None

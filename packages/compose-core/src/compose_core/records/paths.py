@@ -259,6 +259,66 @@ class StatePaths:
 
 
 @dataclass(frozen=True, slots=True)
+class CachePaths:
+    """What lies in the image cache, `x-slurm.cache_dir`."""
+
+    cache_dir: Path
+
+    @property
+    def folder(self) -> OurPath:
+        """The cache: the user's folder, so a link to it is followed."""
+        return OurPath(self.cache_dir)
+
+    @property
+    def base(self) -> OurPath:
+        """Images as they were imported."""
+        return self.folder / "base"
+
+    @property
+    def prepared(self) -> OurPath:
+        """Customised images."""
+        return self.folder / "prepared"
+
+    @property
+    def building(self) -> OurPath:
+        """One folder for each build that goes on."""
+        return self.folder / "building"
+
+    @property
+    def digests(self) -> OurPath:
+        """What is known of the content of local image files."""
+        return self.folder / "digests"
+
+    def image(self, path: str) -> OurPath:
+        """A cached image by the path that the plan gave it."""
+        kind, name = path.removeprefix(f"{self.cache_dir}/").split("/", 1)
+        return self.folder / kind / name
+
+    def digest(self, path: str) -> OurPath:
+        """What is known of the content of this local image file."""
+        return self.digests / f"{hashlib.sha256(path.encode('utf-8', 'surrogatepass')).hexdigest()}.json"
+
+    def runtime(self, job_id: str) -> OurPath:
+        """The folders that Enroot uses in this job."""
+        return self.folder / "runtime" / parse_job_id(job_id)
+
+
+def image_record(image: OurPath) -> OurPath:
+    """What is known of a cached image; written after it."""
+    return image.folder / f"{image.name}.json"
+
+
+def image_use(image: OurPath) -> OurPath:
+    """An empty file whose time is that of the image's latest use."""
+    return image.folder / f"{image.name}.used"
+
+
+def image_lease(image: OurPath) -> OurPath:
+    """There while somebody makes the image."""
+    return image.folder / f"{image.name}.lease"
+
+
+@dataclass(frozen=True, slots=True)
 class ExportPaths:
     """Where exported artifacts go."""
 

@@ -11,7 +11,6 @@ from compose_core.spec.nodes import KeyPath, walk_plain
 NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
     ("sweep",): "submits one trial for each combination of parameters",
     ("services", "*", "assert"): "checks the service's result when it has ended",
-    ("services", "*", "x-runtime", "prepare"): "customises the image before the job",
     ("x-slurm", "metrics"): "samples GPUs and steps while the job runs",
     ("x-slurm", "signal"): "passes an early warning on to the services",
     ("x-slurm", "cleanup"): "removes the job's image cache",

@@ -45,6 +45,7 @@ def job_facts(
         batch_log_folder=str(project_dir / options.get("chdir", "")),
         array=JobArray(spec=plan.array) if plan.array else None,
         services=tuple(step.service for step in plan.steps),
+        images=tuple(image.runtime_path for image in plan.images),
         artifact_export_dir=plan.artifacts.export_dir if plan.artifacts else None,
         resume_dir=plan.resume.path if plan.resume else None,
         requested_walltime=RequestedWalltime(original=format_slurm_time(limit), seconds=limit) if limit else None,

@@ -1,0 +1,1 @@
+"""Images made ready before a job: pure decisions, then what they ask for."""
