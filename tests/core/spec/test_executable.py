@@ -39,7 +39,12 @@ def test_uses_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:
         "services:\n  a:\n    image: alpine\n    x-slurm: {hooks: [{on: exit, script: x}]}\n"
         "    assert: {exit_code: 0}\nx-slurm: {logs: {keep: 2}}\n",
     )
-    problems = not_executed_yet(loaded)
+    table = {
+        ("x-slurm", "logs"): "x",
+        ("services", "*", "assert"): "y",
+        ("services", "*", "x-slurm", "hooks"): "z",
+    }
+    problems = not_executed_yet(loaded, table)
     assert [problem.where.line for problem in problems if problem.where] == [4, 5, 6]
 
 

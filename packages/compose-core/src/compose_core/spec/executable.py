@@ -19,18 +19,21 @@ NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
 """Key path in canonical YAML (`*`: any name) to what the key will do; a key leaves the table in the change that executes it."""
 
 
-def not_executed_yet(loaded: LoadedSpec) -> tuple[Problem, ...]:
+def not_executed_yet(
+    loaded: LoadedSpec, table: Mapping[tuple[str, ...], str] = NOT_EXECUTED_YET
+) -> tuple[Problem, ...]:
     """One error for each use of such a key, in the order of the file."""
     return tuple(
         sorted(
-            _uses(loaded), key=lambda problem: (problem.where.line, problem.where.column) if problem.where else (0, 0)
+            _uses(loaded, table),
+            key=lambda problem: (problem.where.line, problem.where.column) if problem.where else (0, 0),
         )
     )
 
 
-def _uses(loaded: LoadedSpec) -> Iterator[Problem]:
+def _uses(loaded: LoadedSpec, table: Mapping[tuple[str, ...], str]) -> Iterator[Problem]:
     for path in walk_plain(loaded.effective()):
-        purpose = next((text for pattern, text in NOT_EXECUTED_YET.items() if _matches(path, pattern)), None)
+        purpose = next((text for pattern, text in table.items() if _matches(path, pattern)), None)
         if purpose is not None and not _is_switched_off(path, loaded):
             key = ".".join(str(part) for part in path)
             message = f"`{key}` is valid but not executed yet: it {purpose}"
