@@ -248,7 +248,7 @@ def test_a_service_that_was_killed_from_outside_failed_with_that_signal(world: W
     os.kill(job.service("victim")["launcher_pid"], signal.SIGKILL)
     assert job.wait() == 137
     assert job.service("victim")["last_signal"] == signal.SIGKILL
-    assert job.service("victim")["failure_reason"] == "ended by SIGKILL"
+    assert job.service("victim")["failure_reason"] == "ended by SIGKILL from outside, as when memory runs out"
 
 
 def test_a_dependency_that_can_never_be_met_ends_the_job(world: World) -> None:

@@ -7,7 +7,7 @@ import posixpath
 from compose_core.errors import HpccError, raise_if_errors
 from compose_core.plan.absolute_path import absolute_path
 from compose_core.plan.context import PlanContext
-from compose_core.plan.directives import dependency_of, job_directives, job_name
+from compose_core.plan.directives import dependency_of, early_signal, job_directives, job_name
 from compose_core.plan.geometry import allocation_of
 from compose_core.plan.images import ImageSite, planned_images
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
@@ -79,8 +79,10 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         dependency=dependency_of(spec.x_slurm),
         runtime_cache=spec.x_slurm.cleanup.runtime_cache if spec.x_slurm.cleanup else "always",
         stop_grace_s=spec.x_slurm.stop_grace_seconds,
+        early_signal=early_signal(spec),
         umask=spec.x_slurm.umask,
         decisions=(
+            *_early_decisions(spec),
             Decision(key="name", value=name, reason=name_reason),
             Decision(key="runtime.backend", value=backend, reason=backend_reason),
             Decision(key="x-slurm.cache_dir", value=cache_dir, reason=cache_reason),
@@ -103,6 +105,15 @@ def runtime_backend(spec: ComposeSpec, context: PlanContext) -> tuple[Backend, s
     if not context.container_backends:
         raise HpccError("no container backend")
     return context.container_backends[0], f"the first that the {context.engine} engine has here"
+
+
+def _early_decisions(spec: ComposeSpec) -> tuple[Decision, ...]:
+    early = early_signal(spec)
+    if early is None:
+        return ()
+    reason = "Slurm sends it, up to a minute earlier" if early.from_slurm else "from Slurm it would look like a cancel"
+    value = f"{early.name} to the main services, {early.at_seconds} s before the time limit"
+    return (Decision(key="x-slurm.signal", value=value, reason=reason),)
 
 
 def image_site(loaded: LoadedSpec, context: PlanContext) -> ImageSite:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from compose_core.plan.model import Directive
+from compose_core.plan.model import Directive, EarlySignal
 from compose_core.spec.models import ComposeSpec, JobSlurm, Notify
 
 
@@ -90,6 +90,7 @@ def job_directives(
             reason = _NODE_DEFAULT
         lines.append(Directive(option=option.option, value=None if value is True else str(value), reason=reason))
     lines.extend(_requeue(slurm))
+    lines.extend(_signal(early_signal(spec)))
     lines.extend(
         Directive(option=argument.split("=", 1)[0].split(" ", 1)[0], raw=argument, reason="submit_args")
         for argument in slurm.submit_args
@@ -115,6 +116,22 @@ def _requeue(slurm: JobSlurm) -> list[Directive]:
     if slurm.requeue is None:
         return []
     return [Directive(option="--requeue" if slurm.requeue else "--no-requeue", reason="as written")]
+
+
+def early_signal(spec: ComposeSpec) -> EarlySignal | None:
+    """The early warning; TERM and INT from Slurm would look like a cancel, so the supervisor sends those by the clock."""
+    wanted = spec.x_slurm.signal
+    if wanted is None:
+        return None
+    return EarlySignal(name=wanted.name, at_seconds=wanted.at_seconds, from_slurm=wanted.name not in {"TERM", "INT"})
+
+
+def _signal(early: EarlySignal | None) -> list[Directive]:
+    """To the batch script alone: the supervisor hands it on, so that each service's process gets it once."""
+    if early is None or not early.from_slurm:
+        return []
+    value = f"B:{early.name}@{early.at_seconds}"
+    return [Directive(option="--signal", value=value, reason="the supervisor hands it on to the services")]
 
 
 def _printable(name: str) -> str:

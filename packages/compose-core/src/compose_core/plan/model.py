@@ -258,6 +258,8 @@ class PlannedStep(Frozen, kw_only=True):
     hooks: tuple[PlannedHook, ...] = ()
     prologue: PlannedScript | None = None
     epilogue: PlannedScript | None = None
+    time_limit_s: int | None = None
+    """Of this service alone; None: as long as the job."""
     decisions: tuple[Decision, ...] = ()
 
     @property
@@ -269,6 +271,17 @@ class PlannedStep(Frozen, kw_only=True):
     def runs_on_host(self) -> bool:
         """Some script of it runs on the batch host, in the environment of the service."""
         return bool(self.hooks) or self.is_surrounded
+
+
+class EarlySignal(Frozen, kw_only=True):
+    """The warning that the main services get before the time limit."""
+
+    name: str
+    """Without SIG: `USR1`."""
+    at_seconds: int
+    """How long before the limit."""
+    from_slurm: bool
+    """Slurm sends it to the batch script; otherwise the supervisor goes by the clock."""
 
 
 class ArtifactRules(Frozen, kw_only=True):
@@ -325,6 +338,7 @@ class Plan(Frozen, kw_only=True):
     runtime_cache: Literal["always", "on_success", "never"] = "always"
     """When the folders that Enroot works in are removed at the end of the job."""
     stop_grace_s: int = 30
+    early_signal: EarlySignal | None = None
     umask: str | None = None
     """Octal, for the services; None keeps 077."""
     decisions: tuple[Decision, ...] = ()

@@ -22,6 +22,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _local_engine_limits,
         _local_engine_queues_nothing,
         _local_engine_mpi,
+        _warning_without_limit,
     ):
         found.extend(site_check(loaded, context))
     for file_check in (_image_needs, _mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
@@ -95,6 +96,19 @@ def _local_engine_mpi(loaded: LoadedSpec, context: PlanContext) -> Iterator[Prob
                 where=loaded.locate(f"services.{name}.x-slurm.mpi"),
                 remedy="Submit it on a Slurm cluster, or let one task call mpirun to try it here.",
             )
+
+
+def _warning_without_limit(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    """On the local engine only the file can set a time limit."""
+    slurm = loaded.spec.x_slurm
+    if context.engine == "local" and slurm.signal is not None and slurm.time is None:
+        yield Problem(
+            code="signal-without-time",
+            message="x-slurm.signal never comes on the local engine: the job has no time limit",
+            where=loaded.locate("x-slurm.signal"),
+            remedy="Set x-slurm.time.",
+            severity="warning",
+        )
 
 
 def _image_needs(loaded: LoadedSpec) -> Iterator[Problem]:

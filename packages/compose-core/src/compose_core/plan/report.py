@@ -51,6 +51,9 @@ def _report(plan: Plan) -> dict[str, Any]:
         "modules": list(plan.modules),
         "secrets": {secret.name: {"file": secret.file, "env": secret.env} for secret in plan.secrets},
         "services": [step_report(step) for step in plan.steps],
+        "early_signal": None
+        if plan.early_signal is None
+        else {"name": plan.early_signal.name, "at_seconds": plan.early_signal.at_seconds},
         "artifacts": None
         if plan.artifacts is None
         else {
@@ -110,6 +113,7 @@ def step_report(step: PlannedStep) -> dict[str, Any]:
         "prologue": _script(step.prologue),
         "epilogue": _script(step.epilogue),
         "mpi": step.mpi,
+        "time_limit_s": step.time_limit_s,
     }
 
 

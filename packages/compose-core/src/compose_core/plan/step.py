@@ -33,7 +33,7 @@ from compose_core.spec.models import (
     SleepReadiness,
     TcpReadiness,
 )
-from compose_core.units import service_token
+from compose_core.units import parse_slurm_time_s, service_token
 
 
 def planned_step(
@@ -110,6 +110,7 @@ def planned_step(
         hooks=planned_hooks(service),
         prologue=planned_script(service.x_slurm.prologue),
         epilogue=planned_script(service.x_slurm.epilogue),
+        time_limit_s=_time_limit_s(service),
         decisions=(*geometry.decisions, *_decisions(name, service, image)),
     )
 
@@ -118,6 +119,11 @@ def _cpus_asked_for(service: Service, allocation: Allocation) -> Text | None:
     """A batch service is free to start steps over the whole allocation, so only a written request counts."""
     cpus = service.x_slurm.cpus_per_task or allocation.cpus_per_task
     return literal(str(cpus)) if cpus is not None else None
+
+
+def _time_limit_s(service: Service) -> int | None:
+    limit = service.x_slurm.time_limit
+    return parse_slurm_time_s(limit) if limit is not None else None
 
 
 def _srun_options(

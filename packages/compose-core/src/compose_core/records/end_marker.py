@@ -15,6 +15,9 @@ Cause = Literal[
     "dependency_failed",
     "cancelled",
     "time_limit",
+    "preempted",
+    "requeued",
+    "node_failed",
     "signal",
     "supervisor_error",
 ]

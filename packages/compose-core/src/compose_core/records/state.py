@@ -10,7 +10,7 @@ from compose_core.records.end_marker import Cause
 from compose_core.records.format import Format, JobIdText, TokenText
 
 ServiceStatus = Literal["waiting", "starting", "running", "ready", "backoff", "exited", "failed", "stopped", "skipped"]
-RunStatus = Literal["RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"]
+RunStatus = Literal["RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "PREEMPTED", "NODE_FAIL"]
 
 
 class ServiceState(BaseModel):
@@ -81,6 +81,8 @@ class StateFile(Format):
     attempt: int | None = None
     is_resume: bool | None = None
     resume_dir: str | None = None
+    early_signal_at: float | None = None
+    """When the services got the early warning."""
     started_at: float | None = None
     updated_at: float | None = None
     heartbeat_at: float | None = None

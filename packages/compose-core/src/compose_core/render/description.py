@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from compose_core.plan.model import ArtifactRules, Plan, PlannedSecret, PlannedStep, ResumeRules
+from compose_core.plan.model import ArtifactRules, EarlySignal, Plan, PlannedSecret, PlannedStep, ResumeRules
 
 FORMAT = 1
 HEARTBEAT_S = 5
@@ -30,6 +30,7 @@ def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
         "artifacts": _artifacts(plan.artifacts),
         **({"secrets": {secret.name: _source(secret) for secret in plan.secrets}} if plan.secrets else {}),
         **_resume(plan.resume),
+        **_early_signal(plan.early_signal),
         "services": [_service(step) for step in plan.steps],
     }
 
@@ -41,6 +42,10 @@ def description_text(plan: Plan, *, release: str) -> str:
     head = json.dumps(description, ensure_ascii=True)[:-1]
     lines = ",\n  ".join(json.dumps(service, ensure_ascii=True) for service in services)
     return f'{head}, "services": [\n  {lines}\n]}}'
+
+
+def _early_signal(early: EarlySignal | None) -> dict[str, Any]:
+    return {"early_signal": {"name": early.name, "at_seconds": early.at_seconds}} if early else {}
 
 
 def _artifacts(rules: ArtifactRules | None) -> dict[str, Any] | None:
@@ -79,6 +84,7 @@ def _service(step: PlannedStep) -> dict[str, Any]:
         },
         "ports": list(step.ports),
         "mpi": {"type": step.mpi} if step.mpi is not None else None,
+        **({"time_limit_s": step.time_limit_s} if step.time_limit_s is not None else {}),
         "placement_mode": step.placement,
         "nodes": step.nodes,
         "ntasks": step.ntasks,

@@ -458,7 +458,9 @@ SIGNAL = Section(
     {
         "name": Entry(Choice(SIGNALS), "The signal.", required=True),
         "at_seconds": Entry(Integer(1, 65535), "Seconds before the time limit.", required=True),
-        "shell": Entry(Flag(), "To the batch script only.", default=False),
+        "shell": Entry(
+            Flag(), "As `B:` in the short form; the warning reaches the services either way.", default=False
+        ),
     },
 )
 
@@ -545,7 +547,7 @@ JOB_SLURM = Section(
         ),
         "signal": Entry(
             SIGNAL,
-            "An early warning before the time limit.",
+            "An early warning to the main services before the time limit.",
             shorthand=({"type": "string", "pattern": r"^(B:)?[A-Z0-9]+@[0-9]+$|\$"},),
             example="USR1@120",
         ),

@@ -10,7 +10,15 @@ from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
 from compose_core.supervisor.service import Service
 from compose_core.supervisor.talk import Refused, complain, say
 
-JOB_STATUS = {"completed": "COMPLETED", "cancelled": "CANCELLED", "signal": "CANCELLED", "time_limit": "TIMEOUT"}
+JOB_STATUS = {
+    "completed": "COMPLETED",
+    "cancelled": "CANCELLED",
+    "signal": "CANCELLED",
+    "requeued": "CANCELLED",
+    "time_limit": "TIMEOUT",
+    "preempted": "PREEMPTED",
+    "node_failed": "NODE_FAIL",
+}
 
 
 class Outcome:
@@ -86,15 +94,23 @@ class Record:
         self.is_stale = not is_written
         return is_written
 
-    def exit(self, service: Service, code: int, signum: Optional[int], allocation: Allocation) -> None:
+    def exit(
+        self,
+        service: Service,
+        code: int,
+        signum: Optional[int],
+        allocation: Allocation,
+        node: Optional[str],
+        rank: Optional[int],
+    ) -> None:
         """One line of service-exits, and the event."""
         row: Json = {
             "service": service.name,
             "exit_code": code,
             "signal": signum,
             "at_unix": time.time(),
-            "node": allocation.primary if len(allocation.nodes) == 1 else None,
-            "rank": None,
+            "node": allocation.primary if len(allocation.nodes) == 1 else node,
+            "rank": rank,
             "nodelist": allocation.nodelist,
             "attempt": self.attempt,
         }

@@ -55,7 +55,7 @@ class Service:
         self.launches = 0
         self.relaunch_at = 0.0
         self.stopping = ""
-        """Why it was told to stop: `teardown` or `readiness`; empty while it was not."""
+        """Why it was told to stop: `teardown`, `readiness` or `time_limit`; empty while it was not."""
         self.kill_at: Optional[float] = None
         self.killed_at: Optional[float] = None
         self.lingering: Optional[Tuple[int, Optional[int]]] = None
@@ -64,6 +64,12 @@ class Service:
         self.verdict: Tuple[int, Optional[int], str] = (0, None, "")
         """A failure that is judged at `verdict_at`: exit code, signal, how it ended."""
         self.indexed_size = 0
+        self.log_begin = 0
+        """Where the output of the latest launch begins in its log."""
+        self.was_warned = False
+        """This launch of it got the early warning."""
+        self.time_limit_s: Optional[float] = description.get("time_limit_s")
+        self.limit_at: Optional[float] = None
 
         self.completed = False
         self.last_exit_code: Optional[int] = None
@@ -73,6 +79,10 @@ class Service:
         self.finished_at: Optional[float] = None
         self.first_failure_at: Optional[float] = None
         self.first_failure_exit_code: Optional[int] = None
+        self.first_failure_node: Optional[str] = None
+        self.first_failure_rank: Optional[int] = None
+        self.failed_task: Tuple[Optional[str], Optional[int]] = (None, None)
+        """Node and rank of the task that made the latest launch fail, as far as they are known."""
         self.failure_reason: Optional[str] = None
 
     @property
@@ -155,14 +165,12 @@ class Service:
             "finished_at": self.finished_at,
             "first_failure_at": self.first_failure_at,
             "first_failure_exit_code": self.first_failure_exit_code,
-            "first_failure_node": None,
-            "first_failure_rank": None,
+            "first_failure_node": self.first_failure_node,
+            "first_failure_rank": self.first_failure_rank,
             "failure_reason": self.failure_reason,
             "nodelist": allocation.nodelist if self.is_distributed else allocation.primary,
             "host": allocation.primary,
             "ports": self.ports,
         }
-        if self.first_failure_at is not None and len(allocation.nodes) == 1:
-            state["first_failure_node"] = allocation.primary
         state.update(self.placement)
         return state

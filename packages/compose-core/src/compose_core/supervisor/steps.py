@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import time
-from typing import Callable, Dict, List, Set, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from compose_core.supervisor.allocation import TOOL_TIMEOUT_S
 from compose_core.supervisor.files import READ_LIMIT
@@ -17,6 +17,7 @@ from compose_core.supervisor.talk import signal_name
 
 SCANCEL_DELIVERED = (0, 225)
 """225 is what scancel answers for a step on one node of several, although the signal arrived."""
+Undelivered = Callable[[Service], None]
 STEP_ID_FORM = re.compile(r"[0-9_+]+\.[0-9]+(?:\+[0-9]+)?")
 
 
@@ -109,16 +110,19 @@ class Steps:
         self._tools = tools
         self._record = record
         self._services = services
-        self._waiting: List[Tuple[Service, "subprocess.Popen[bytes]", int]] = []
+        self._waiting: List[Tuple[Service, "subprocess.Popen[bytes]", int, Optional[Undelivered]]] = []
 
-    def signal(self, service: Service, signum: int) -> None:
-        """Deliver a signal to the processes of a step, as soon as its id is known."""
+    def signal(self, service: Service, signum: int, undelivered: Optional[Undelivered] = None) -> None:
+        """Deliver a signal to the processes of a step, as soon as its id is known.
+
+        When Slurm does not take it, `undelivered` is told; without it, srun itself gets the signal.
+        """
         if service.process is None:
             return
         if service.step_id is not None:
-            self._scancel(service, service.process, signum)
+            self._scancel(service, service.process, signum, undelivered)
             return
-        self._waiting.append((service, service.process, signum))
+        self._waiting.append((service, service.process, signum, undelivered))
         if len(self._waiting) == 1:
             argv = ["squeue", "--steps", "-h", "-j", self._job_id, "-o", "%i|%j"]
             self._tools.start(argv, self._take_ids)
@@ -140,20 +144,31 @@ class Steps:
                     ids[service.step_name], key=lambda text: int(text.partition(".")[2].partition("+")[0])
                 )
         waiting, self._waiting = self._waiting, []
-        for service, process, signum in waiting:
+        for service, process, signum, undelivered in waiting:
             if service.process is not process:
                 continue  # it ended, or is another run by now
             if service.step_id is not None:
-                self._scancel(service, process, signum)
+                self._scancel(service, process, signum, undelivered)
+            elif undelivered is not None:
+                undelivered(service)
             else:  # no step yet, or no answer: srun itself is all there is
                 self._record.tell(service.name, "its step is not known: {} goes to srun".format(signal_name(signum)))
                 send(process.pid, signum)
 
-    def _scancel(self, service: Service, process: "subprocess.Popen[bytes]", signum: int) -> None:
+    def _scancel(
+        self,
+        service: Service,
+        process: "subprocess.Popen[bytes]",
+        signum: int,
+        undelivered: Optional[Undelivered],
+    ) -> None:
         def answered(status: int, output: str) -> None:
             if status not in SCANCEL_DELIVERED and service.process is process:
                 self._record.tell(service.name, "scancel answered {}: {}".format(status, output.strip()))
-                send(process.pid, signum)
+                if undelivered is not None:
+                    undelivered(service)
+                else:
+                    send(process.pid, signum)
 
         argv = ["scancel", "--signal=" + signal_name(signum)[3:], str(service.step_id)]
         self._tools.start(argv, answered)

@@ -12,8 +12,10 @@ from typing import Any, Dict, Optional
 from compose_core.supervisor.allocation import Allocation
 from compose_core.supervisor.artifacts import ArtifactCollector
 from compose_core.supervisor.attempts import ResumeFolder
+from compose_core.supervisor.budget import Budget, Stoppable
 from compose_core.supervisor.distributed import reserve_ports, set_distributed, write_allocation
-from compose_core.supervisor.ending import Budget, Ending, SignalInbox, Stoppable
+from compose_core.supervisor.early import EarlyWarning
+from compose_core.supervisor.ending import Ending, SignalInbox
 from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
 from compose_core.supervisor.hooks import HOOK_TIMEOUT_S, Hooks
 from compose_core.supervisor.host import (
@@ -26,6 +28,7 @@ from compose_core.supervisor.host import (
     start_ticks,
     variable_name,
 )
+from compose_core.supervisor.notices import BatchLog, explained, step_story
 from compose_core.supervisor.policy import DependencyGraph
 from compose_core.supervisor.readiness import (
     LogProbe,
@@ -75,7 +78,6 @@ class Supervisor(Stoppable):
         self.by_name = {service.name: service for service in self.services}
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
         self.tools = Tools()
-        self.steps = Steps(environment.get("SLURM_JOB_ID", job_id), self.tools, self.record, self.services)
         self.hooks = Hooks(script, folder, self.record, float(description.get("hook_timeout_s") or HOOK_TIMEOUT_S))
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
 
@@ -93,7 +95,11 @@ class Supervisor(Stoppable):
         self.write_at = self.index_at = 0.0
         self.inbox = SignalInbox()
         self.inbox.catch()
-        self.ending = Ending(self, self.budget, self.inbox)
+        slurm_job_id = environment.get("SLURM_JOB_ID", job_id)
+        self.steps = Steps(slurm_job_id, self.tools, self.record, self.services)
+        rule = description.get("early_signal")
+        self.early = EarlyWarning(rule, self, self.budget, self.steps, self.tools, slurm_job_id)
+        self.ending = Ending(self, self.budget, self.inbox, self.early, BatchLog(slurm_job_id))
         self.allocation = Allocation(environment)
 
     # -- life of the job
@@ -149,7 +155,7 @@ class Supervisor(Stoppable):
             self.tools.kill(before=now)
             for service in self.services:
                 self.advance(service, now)
-            self.ending.enforce_time_limit(now)
+            self.ending.keep_time(now)
             if self.outcome is None:
                 self.start_what_may(now)
                 self.judge()
@@ -170,7 +176,7 @@ class Supervisor(Stoppable):
                 due += [service.probe.next_at, service.probe.deadline]
             if service.status == "backoff" and not self.hooks.is_busy(service, "restart"):
                 due.append(service.relaunch_at)
-            due += [at for at in (service.kill_at, service.verdict_at) if at is not None]
+            due += [at for at in (service.kill_at, service.verdict_at, service.limit_at) if at is not None]
             if service.is_alive and service.killed_at is not None:
                 due.append(service.killed_at + UNKILLABLE_S)
             if service.lingering is not None:
@@ -220,6 +226,7 @@ class Supervisor(Stoppable):
         is_restart = service.launches > 0
         service.launches += 1
         service.stopping, service.kill_at, service.killed_at, service.step_id = "", None, None, None
+        service.was_warned, service.limit_at = False, None
         service.ready_at = service.finished_at = service.failure_reason = None
         service.started_at = time.time()
         while service.port_holders:
@@ -229,7 +236,7 @@ class Supervisor(Stoppable):
             log = self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
                 os.set_blocking(log, True)
-                offset = os.fstat(log).st_size
+                offset = service.log_begin = os.fstat(log).st_size
                 service.process = subprocess.Popen(
                     ["bash", self.script, "step:" + service.name],
                     stdin=subprocess.DEVNULL,
@@ -246,6 +253,8 @@ class Supervisor(Stoppable):
             self.ended(service, 127, None, now, "it could not be started: {}".format(error))
             return
         service.status = "starting" if service.readiness else "running"
+        if service.time_limit_s is not None and not self.uses_srun(service):
+            service.limit_at = now + service.time_limit_s  # of a step, Slurm takes care
         if is_restart:
             self.record.event("restarted", service.name, restart_count=service.window.restart_count, pid=service.pid)
         else:
@@ -384,6 +393,10 @@ class Supervisor(Stoppable):
         if service.verdict_at is not None and now >= service.verdict_at and self.outcome is None:
             service.verdict_at = None
             self.failed(service, *service.verdict, now=now)
+        if service.limit_at is not None and now >= service.limit_at:
+            service.limit_at = None
+            if service.is_alive and not service.stopping:
+                self.stop(service, "time_limit", now)
         if service.kill_at is not None and now >= service.kill_at:
             self.kill(service, now)
         if service.lingering is not None and not group_exists(service.pid):
@@ -419,8 +432,13 @@ class Supervisor(Stoppable):
         service.last_exit_code, service.last_signal = code, signum
         if service.probe is not None and service.probe.last_look():
             self.became_ready(service)
-        self.record.exit(service, code, signum, self.allocation)
+        story = step_story(self.folder, service, code, self.uses_srun(service))
+        if code != 0 and len(self.allocation.nodes) == 1:
+            story.node = self.allocation.primary
+        service.failed_task = (story.node, story.rank)
+        self.record.exit(service, code, signum, self.allocation, story.node, story.rank)
         how = "ended by {}".format(signal_name(signum)) if signum is not None else "exited with {}".format(code)
+        how = explained(how, code, story, service.stopping, self.early.name if service.was_warned else "")
         self.record.tell(service.name, how)
         self.ended(service, code, signum, now, how)
 
@@ -433,6 +451,7 @@ class Supervisor(Stoppable):
             service.process.returncode = code
         service.process, service.lingering, service.kill_at, service.finished_at = None, None, None, time.time()
         self.fire(service, "exit", code)
+        service.limit_at = None
         if was_told == "teardown" or (self.outcome is not None and code != 0):
             service.status = "failed" if service.status == "failed" else "stopped"
         elif was_told == "readiness":
@@ -450,6 +469,7 @@ class Supervisor(Stoppable):
         at = time.time()
         if service.first_failure_at is None:
             service.first_failure_at, service.first_failure_exit_code = at, code
+            service.first_failure_node, service.first_failure_rank = service.failed_task
         if service.stopping != "readiness":
             service.failure_reason = how
         if service.mode == "ignore":
@@ -690,6 +710,7 @@ class Supervisor(Stoppable):
             "attempt": self.record.attempt,
             "is_resume": self.record.is_resume,
             "resume_dir": self.record.resume_dir,
+            "early_signal_at": self.early.sent_at,
             "started_at": self.started_at,
             "updated_at": at,
             "heartbeat_at": at,

@@ -32,10 +32,13 @@ _STATE_OF_CAUSE = {
     "completed": JobState.COMPLETED,
     "cancelled": JobState.CANCELLED,
     "time_limit": JobState.TIMEOUT,
+    "preempted": JobState.PREEMPTED,
+    "requeued": JobState.CANCELLED,
+    "node_failed": JobState.NODE_FAIL,
     "signal": JobState.CANCELLED,
 }
-_CAUSES_OF_REQUEUE = frozenset({"cancelled", "signal"})
-"""A job that Slurm preempts gets the same signal as one that is cancelled."""
+_CAUSES_OF_REQUEUE = frozenset({"cancelled", "signal", "preempted", "requeued", "node_failed"})
+"""Where the batch log does not say why, a job that Slurm preempts looks as one that is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

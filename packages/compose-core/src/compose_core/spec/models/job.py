@@ -57,7 +57,7 @@ class Signal(Frozen, kw_only=True):
     at_seconds: int
     """How long before the end."""
     shell: bool = False
-    """Written as for the batch shell only (`B:`)."""
+    """Written as for the batch shell only (`B:`), which changes nothing: the supervisor hands it on."""
 
 
 class Notify(Frozen, kw_only=True):

@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from compose_core.errors import Problem
 from compose_core.spec.nodes import shortened
 from compose_core.spec.rules.look import Look
+from compose_core.units import parse_slurm_time_s
+
+_NO_WARNING = {
+    "KILL": "it ends the services at once",
+    "STOP": "it stops the services, and they cannot catch it",
+    "CONT": "Slurm sends it with every other signal",
+}
 
 
 def version_means_nothing(look: Look) -> Iterator[Problem]:
@@ -50,6 +57,31 @@ def dependencies_stand_in_one_place(look: Look) -> Iterator[Problem]:
         )
 
 
+def early_signals_can_be_caught(look: Look) -> Iterator[Problem]:
+    """A warning that nobody can heed is none."""
+    wanted = look.spec.x_slurm.signal
+    if wanted is not None and wanted.name in _NO_WARNING:
+        message = f"{wanted.name} is no early warning: {_NO_WARNING[wanted.name]}"
+        yield look.error(
+            "signal-uncatchable", message, ("x-slurm", "signal"), "Use USR1, and handle it in the service."
+        )
+
+
+def early_signals_come_after_the_start(look: Look) -> Iterator[Problem]:
+    """A job that is shorter than its warning is warned at once."""
+    slurm = look.spec.x_slurm
+    if slurm.signal is None or slurm.time is None or not look.is_sound("x-slurm", "time"):
+        return
+    limit_s = parse_slurm_time_s(slurm.time)
+    if limit_s is not None and slurm.signal.at_seconds >= limit_s:
+        message = (
+            f"`at_seconds` is {slurm.signal.at_seconds}, and the time limit {limit_s} s: the warning comes at the start"
+        )
+        yield look.warning(
+            "signal-at-start", message, ("x-slurm", "signal"), "Make `time` longer or `at_seconds` smaller."
+        )
+
+
 def assertions_stay_in_the_job_folder(look: Look) -> Iterator[Problem]:
     """Globs of `assert.artifacts_contain` lie below the job folder."""
     for name, service in look.spec.services.items():
@@ -70,5 +102,7 @@ RULES = (
     sweeps_are_arrays_themselves,
     array_mail_needs_an_array,
     dependencies_stand_in_one_place,
+    early_signals_can_be_caught,
+    early_signals_come_after_the_start,
     assertions_stay_in_the_job_folder,
 )
