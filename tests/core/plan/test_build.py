@@ -160,11 +160,11 @@ def test_what_is_not_executed_yet_is_refused_and_all_of_it_at_once(tmp_path: Pat
         tmp_path,
         """
         runtime: {backend: host}
-        x-slurm: {signal: USR1@60, metrics: {}}
+        x-slurm: {metrics: {}}
         services: {a: {command: [a], assert: {exit_code: 0}}}
         """,
     )
-    assert [key in "".join(findings) for key in ("signal", "metrics", "assert")] == [True] * 3
+    assert [key in "".join(findings) for key in ("metrics", "assert")] == [True] * 2
 
 
 def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:
