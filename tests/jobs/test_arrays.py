@@ -5,16 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-from tests.jobs.project import EngineName, Project
-
-
-@pytest.fixture(params=[pytest.param("slurm", marks=pytest.mark.slurm)])
-def engine(request: pytest.FixtureRequest) -> EngineName:
-    """The local engine refuses arrays so far."""
-    return request.param  # type: ignore[no-any-return]
-
+from tests.jobs.project import Project
 
 THREE = """
 name: three

@@ -65,6 +65,14 @@ def task_log_pattern(options: Mapping[str, str], *, job_id: JobId, job_name: str
     return _FIELD.sub(common, pattern)
 
 
+def with_own_number(pattern: str, number: str) -> str:
+    """The pattern with `%j` of an array task filled in: a number that Slurm gives, and that stands in no id of the task."""
+    return _FIELD.sub(
+        lambda match: _filled(match, {"j": number, "J": number}) or match[0] if match[2] in ("j", "J") else match[0],
+        pattern,
+    )
+
+
 def make_log_folders(options: Mapping[str, str], *, job_name: str, user: str, project_dir: Path) -> str | None:
     """Make the folders of `--output` and `--error`: without them Slurm fails the job and leaves no trace.
 

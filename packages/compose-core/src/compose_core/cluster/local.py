@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from compose_core.array_tasks import array_tasks, throttle
 from compose_core.clock import Clock
 from compose_core.cluster import local_monitor
-from compose_core.cluster.batch_log import batch_log_path
+from compose_core.cluster.batch_log import batch_log_path, with_own_number
 from compose_core.cluster.engine import (
     Accepted,
     Ambiguous,
@@ -31,26 +32,20 @@ from compose_core.cluster.engine import (
     Unavailable,
 )
 from compose_core.cluster.job_environment import job_environment
-from compose_core.cluster.local_table import LocalJob, LocalTable, job_end_cause
-from compose_core.cluster.process_identity import Life, ProcessIdentity
+from compose_core.cluster.local_rows import LocalRows
+from compose_core.cluster.local_table import LocalJob, LocalTable
+from compose_core.cluster.process_identity import ProcessIdentity
 from compose_core.cluster.runner import CommandRunner, Finished, RunOutcome
 from compose_core.cluster.sbatch_directives import job_options
 from compose_core.cluster.token_mark import claim_argument
 from compose_core.errors import EnvironmentProblem, RecordError
-from compose_core.job_state import JobId, JobState
+from compose_core.job_state import JobId
 
 MEMORY_S = 300.0
 """How long `queue` still shows a job that has ended, as Slurm's MinJobAge."""
 KEPT_JOBS = 1000
 _PRUNE_EVERY = 50
 _START_TIMEOUT_S = 30.0
-_PENDING_S = 2 * _START_TIMEOUT_S
-"""A job that has not begun by then never will, unless its token is submitted again."""
-_CAUSE_STATES = {
-    "completed": JobState.COMPLETED,
-    "cancelled": JobState.CANCELLED,
-    "time_limit": JobState.TIMEOUT,
-}
 
 
 class LocalEngine:
@@ -75,6 +70,7 @@ class LocalEngine:
         self._host = host
         self._clock = clock
         self._runner = runner
+        self._rows = LocalRows(self._table, host=host, clock=clock)
 
     def submit(self, request: SubmitRequest) -> SubmitAnswer:
         """Start the script detached; a second call with the same token answers with the same job."""
@@ -85,7 +81,7 @@ class LocalEngine:
             return Refused(kind="permanent", message=f"the job cannot be entered in the job table: {error}")
         if job is None:
             return Ambiguous(message=f"the job of token {request.token} is in the job table but cannot be read")
-        answer = Accepted(job_id=job.job_id, batch_log=Path(job.batch_log))
+        answer = Accepted(job_id=job.job_id, batch_log=None if job.array else Path(job.batch_log))
         if job.started is not None:
             return answer
         self._prune_sometimes(job.job_id)
@@ -106,7 +102,7 @@ class LocalEngine:
             job_ids = self._table.active()
         except (RecordError, OSError) as error:
             return _unavailable(error)
-        return self._rows_of(job_ids, self._active_row)
+        return self._rows_of(job_ids, self._active_rows)
 
     def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
         """What the table holds of these jobs, as far as they were there since then.
@@ -115,7 +111,7 @@ class LocalEngine:
         """
         if not job_ids:
             raise ValueError("the job table is asked for given jobs only")
-        found = self._rows_of(dict.fromkeys(job_ids), self._row_of)
+        found = self._rows_of(dict.fromkeys(job_ids), self._rows_of_job)
         kept = (row for row in found.rows if row.ended_at is None or row.ended_at >= since_epoch_s)
         return replace(found, rows=tuple(kept))
 
@@ -123,10 +119,10 @@ class LocalEngine:
         """The token's job, as far as it ever started; the same answer from both sources, since there is one table."""
         try:
             job_id = self._table.job_of_token(token)
-            row = self._row_of(job_id) if job_id is not None else None
+            rows = self._rows_of_job(job_id) if job_id is not None else []
         except (RecordError, OSError) as error:
             return _unavailable(error), _unavailable(error)
-        found = Rows(rows=(row,) if row is not None and row.token == token else (), source="local")
+        found = Rows(rows=tuple(row for row in rows if row.token == token), source="local")
         return found, found
 
     def cancel(self, job_id: JobId, *, token: str | None = None, force: bool = False) -> CancelAnswer:
@@ -137,8 +133,7 @@ class LocalEngine:
                 return CancelAnswer(requested=False, message=f"this machine has no job {job_id}")
             if token is not None and job.token != token:
                 return CancelAnswer(requested=False, message=f"job {job_id} is another submission's: it was left alone")
-            row = self._row(job)
-            if row is None or row.state.is_terminal:
+            if all(row.state.is_terminal for row in self._rows.of(job)):
                 return CancelAnswer(requested=False, message=f"job {job_id} has ended already")
             if job.host != self._host:
                 return CancelAnswer(
@@ -152,20 +147,25 @@ class LocalEngine:
     def _signal(self, job_id: JobId, *, force: bool) -> CancelAnswer:
         # Read again: the script may have started between the first look and the mark, which the monitor heeds.
         job = self._table.read(job_id)
-        process = job.process if job else None
-        if job is None or process is None:
+        jobs = [job] if job is not None else []
+        if job is not None and job.array is not None:
+            jobs = [self._table.read_task(job, task) for task in sorted(self._table.tasks_begun(job_id))]
+        processes = [one.process for one in jobs if one.process is not None]
+        if not processes:
             return CancelAnswer(requested=True, message="it ends before it begins")
         number = signal.SIGKILL if force else signal.SIGTERM
-        delivered = process.send(number, host=self._host)
-        if force:
-            local_monitor.kill_strays(job.token)
-        return CancelAnswer(requested=True, message="" if delivered or force else "it was ending already")
+        delivered = [process.send(number, host=self._host) for process in processes]
+        if force and job is not None:
+            local_monitor.kill_strays(job.token, job.task)
+        return CancelAnswer(requested=True, message="" if any(delivered) or force else "it was ending already")
 
     def _entered(self, request: SubmitRequest, options: Mapping[str, str]) -> LocalJob | None:
         """The token's job in the table, entered now unless it is there."""
         known = self._table.job_of_token(request.token)
         if known is None:
             job = self._new_job(request, options)
+            if job.array is not None:
+                self._table.write_array(job.job_id, self._array_of(job, options))
             known = self._table.enter(job)
         return self._table.read(known)
 
@@ -201,7 +201,49 @@ class LocalEngine:
             batch_log=str(log or request.project_dir / f"slurm-{job_id}.out"),
             submitted_at=self._clock.now(),
             client=ProcessIdentity.of(os.getpid(), host=self._host),
+            array=options.get("array", options.get("a")),
         )
+
+    def _array_of(self, job: LocalJob, options: Mapping[str, str]) -> dict[str, object]:
+        """What the monitor needs to run the tasks. Source: sbatch(1), OUTPUT ENVIRONMENT VARIABLES."""
+        tasks = sorted(set(array_tasks(job.array or "")))
+        shared = {
+            "SLURM_ARRAY_JOB_ID": job.job_id,
+            "SLURM_ARRAY_TASK_COUNT": str(len(tasks)),
+            "SLURM_ARRAY_TASK_MIN": str(tasks[0]),
+            "SLURM_ARRAY_TASK_MAX": str(tasks[-1]),
+        }
+        return {
+            "schema_version": 1,
+            "workers": throttle(job.array or "") or len(os.sched_getaffinity(0)),
+            "environment": shared,
+            "tasks": [
+                {
+                    "task": task,
+                    "batch_log": str(self._task_log(job, task, options)),
+                    "environment": {
+                        "SLURM_JOB_ID": f"{job.job_id}_{task}",
+                        "SLURM_JOBID": f"{job.job_id}_{task}",
+                        local_monitor.TASK_VARIABLE: str(task),
+                    },
+                }
+                for task in tasks
+            ],
+        }
+
+    def _task_log(self, job: LocalJob, task: int, options: Mapping[str, str]) -> Path:
+        """Here a task has no number of its own besides `<array>_<task>`, so `%j` is that."""
+        job_id = JobId(f"{job.job_id}_{task}")
+        pattern = with_own_number(options.get("output", ""), job_id)
+        log = batch_log_path(
+            {**options, **({"output": pattern} if pattern else {})},
+            job_id=job_id,
+            job_name=job.name,
+            user=self._user,
+            project_dir=job.project_dir,
+            host=self._host.partition(".")[0],
+        )
+        return log or job.project_dir / f"slurm-{job_id}.out"
 
     def _start(self, job: LocalJob, request: SubmitRequest, options: Mapping[str, str]) -> RunOutcome:
         self.counter.count("local_monitor")
@@ -256,130 +298,34 @@ class LocalEngine:
             local_monitor.TOKEN_VARIABLE: job.token,
         }
 
-    def _rows_of(self, job_ids: Iterable[JobId], look_up: Callable[[JobId], JobRow | None]) -> Rows:
+    def _rows_of(self, job_ids: Iterable[JobId], look_up: Callable[[JobId], list[JobRow]]) -> Rows:
         """The rows of these jobs; one that cannot be read is counted and does not hide the others."""
         rows: list[JobRow] = []
         unreadable = 0
         for job_id in job_ids:
             try:
-                row = look_up(job_id)
+                rows.extend(look_up(job_id))
             except (RecordError, OSError):
                 unreadable += 1
-                continue
-            if row is not None:
-                rows.append(row)
         return Rows(rows=tuple(rows), source="local", malformed=unreadable)
 
-    def _active_row(self, job_id: JobId) -> JobRow | None:
+    def _active_rows(self, job_id: JobId) -> list[JobRow]:
         job = self._table.read(job_id)
-        row = self._row(job) if job else None
+        rows = self._rows.of(job) if job else []
         forgotten_before = self._clock.now() - MEMORY_S
-        last_at = row.ended_at if row is not None else job.submitted_at if job is not None else None
-        is_over = row is None or row.state.is_terminal
-        if is_over and (last_at or 0.0) < forgotten_before:
+        ends = [row.ended_at or 0.0 for row in rows] or [job.submitted_at if job is not None else 0.0]
+        if all(row.state.is_terminal for row in rows) and max(ends) < forgotten_before:
             self._table.retire(job_id)
-            return None
-        return row
+            return []
+        return rows
 
-    def _row_of(self, job_id: JobId) -> JobRow | None:
+    def _rows_of_job(self, job_id: JobId) -> list[JobRow]:
         job = self._table.read(job_id)
-        return self._row(job) if job else None
-
-    def _row(self, job: LocalJob) -> JobRow | None:
-        """How the job is now; None when it never began and never will, because its client died before."""
-        row = JobRow(
-            job_id=job.job_id,
-            state=JobState.PENDING,
-            source="local",
-            submitted_at=job.submitted_at,
-            started_at=_seconds(job.started, "started_at"),
-            node_count=1,
-            nodelist=job.host,
-            user=job.user,
-            name=job.name,
-            token=job.token,
-        )
-        if job.started is None:
-            return self._row_before_start(job, row)
-        if job.ended is not None:
-            return _ended_row(job, row)
-        return self._row_since_start(job, row)
-
-    def _row_before_start(self, job: LocalJob, row: JobRow) -> JobRow | None:
-        if job.cancel is not None:
-            return _shown(replace(row, ended_at=_seconds(job.cancel, "at")), JobState.CANCELLED)
-        waits_since = self._clock.now() - job.submitted_at
-        if waits_since > _PENDING_S or job.client is None or job.client.life(host=self._host) is Life.DEAD:
-            return None
-        return _shown(row, JobState.PENDING)
-
-    def _row_since_start(self, job: LocalJob, row: JobRow) -> JobRow:
-        process, monitor = job.process, job.monitor
-        life = process.life(host=self._host) if process else Life.UNKNOWN
-        if life is Life.ALIVE:
-            return _shown(row, JobState.RUNNING)
-        marker = job_end_cause(job)
-        if life is Life.UNKNOWN:
-            reason = f"runs on {job.host}, which cannot be looked into from {self._host}"
-            return _marked_row(row, marker) if marker else _shown(replace(row, reason=reason), JobState.RUNNING)
-        if monitor is not None and monitor.life(host=self._host) is Life.ALIVE:
-            return _shown(row, JobState.COMPLETING)
-        # The monitor may have written the end between the first look and this one.
-        fresh = self._table.read(job.job_id)
-        if fresh is not None and fresh.ended is not None:
-            return _ended_row(fresh, row)
-        if marker is not None:
-            return _marked_row(row, marker)
-        reason = "the processes of the job are gone, without a word of how they ended"
-        return _shown(replace(row, reason=reason, ended_at=self._last_sign(job)), JobState.NODE_FAIL)
-
-    def _last_sign(self, job: LocalJob) -> float | None:
-        """When the job last wrote its state, for one that could not say when it ended."""
-        try:
-            return (job.job_dir / "state.json").stat().st_mtime
-        except OSError:
-            return _seconds(job.started, "started_at")
-
-
-def _ended_row(job: LocalJob, row: JobRow) -> JobRow:
-    ended = job.ended or {}
-    code, number = ended.get("rc"), ended.get("signal")  # at least one is there: the table sees to it
-    ended_at = _seconds(ended, "ended_at")
-    row = replace(
-        row,
-        exit_code=code if type(code) is int else 0,
-        signal=number if type(number) is int else None,
-        ended_at=ended_at,
-    )
-    marker = job_end_cause(job)
-    cancelled_at = _seconds(job.cancel, "at")
-    if marker is not None and marker[0] == "time_limit":
-        return _shown(row, JobState.TIMEOUT)
-    if (marker is not None and marker[0] == "cancelled") or (
-        cancelled_at is not None and ended_at is not None and cancelled_at <= ended_at
-    ):
-        return _shown(row, JobState.CANCELLED)
-    return _shown(row, JobState.COMPLETED if row.exit_code == 0 and row.signal is None else JobState.FAILED)
-
-
-def _marked_row(row: JobRow, marker: tuple[str, int | None]) -> JobRow:
-    """The end that the job itself wrote down, where nobody saw its exit status."""
-    cause, code = marker
-    state = _CAUSE_STATES.get(cause, JobState.FAILED)
-    return _shown(replace(row, exit_code=0 if state is JobState.COMPLETED else code), state)
-
-
-def _shown(row: JobRow, state: JobState) -> JobRow:
-    return replace(row, state=state, raw_state=state.value)
+        return self._rows.of(job) if job else []
 
 
 def _options(request: SubmitRequest) -> dict[str, str]:
     return job_options(request.script.read_text(encoding="utf-8", errors="surrogateescape"), request.extra_args)
-
-
-def _seconds(fields: Mapping[str, object] | None, name: str) -> float | None:
-    value = fields.get(name) if fields else None
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _unavailable(error: Exception) -> Unavailable:

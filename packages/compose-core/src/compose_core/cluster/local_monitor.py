@@ -6,6 +6,9 @@ compose_core, so that it starts in milliseconds and stays small for as long as t
 It prints `started` once the script runs, `taken` when another monitor of the same job was faster, `cancelled` when the
 job was cancelled before it began. `started.json` is made by a link: of several monitors one gets it, and no script runs
 without it. `end.json` says how the script ended.
+
+Where the folder holds `array.json`, the script runs once for each task in it, so many at once as it allows, and the same
+files are made for every task in `tasks/<number>/`; those of the job itself then speak of this process.
 """
 
 # Not pathlib: it would take longer to import than all the rest.
@@ -19,9 +22,11 @@ import socket
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 TOKEN_VARIABLE = "HPC_COMPOSE_SUBMISSION_TOKEN"  # noqa: S105 - a variable's name
 """Every process of a job has it in its environment, which is how strays are found."""
+TASK_VARIABLE = "SLURM_ARRAY_TASK_ID"
 _SWEEPS = 20
 
 
@@ -39,7 +44,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _leave_the_client(folder)
-    _keep(folder, log, cwd, token, command, writer)
+    array = _array_of(folder)
+    if array is None:
+        _keep(folder, log, cwd, token, command, writer)
+    else:
+        _keep_array(folder, array, cwd, token, command, writer)
     return 0
 
 
@@ -75,6 +84,74 @@ def _keep(folder: str, log: str, cwd: str, token: str, command: list[str], answe
     _write_end(folder, status)
 
 
+def _array_of(folder: str) -> dict[str, Any] | None:
+    try:
+        with open(os.path.join(folder, "array.json"), "rb") as stream:
+            array = json.load(stream)
+    except FileNotFoundError:
+        return None
+    return array if isinstance(array, dict) else {}
+
+
+def _keep_array(folder: str, array: dict[str, Any], cwd: str, token: str, command: list[str], answer: int) -> None:
+    """Run the tasks in order, at most `workers` at once; after a request to cancel no further one starts."""
+    word = _admit(folder, os.getpid())
+    os.write(answer, word)
+    os.close(answer)
+    if word == b"taken":
+        return
+    waiting, failed = list(array["tasks"]), word == b"cancelled"
+    running: dict[int, dict[str, Any]] = {}
+    while running or (waiting and not _is_cancelled(folder)):
+        while waiting and len(running) < array["workers"] and not _is_cancelled(folder):
+            task = waiting.pop(0)
+            pid = _start_task(folder, array, task, cwd, command)
+            if pid is not None:
+                running[pid] = task
+        if not running:
+            continue
+        pid, status = os.wait()
+        task = running.pop(pid)
+        kill_strays(token, task["task"])
+        _write_end(_task_folder(folder, task), status)
+        failed = failed or status != 0
+    _write_end(folder, (1 if failed or waiting else 0) << 8)
+
+
+def _start_task(folder: str, array: dict[str, Any], task: dict[str, Any], cwd: str, command: list[str]) -> int | None:
+    """The process of the task; None when it was cancelled before it began."""
+    place = _task_folder(folder, task)
+    os.makedirs(place, mode=0o700, exist_ok=True)
+    if _is_cancelled(place):
+        return None
+    environment = {**os.environ, **array["environment"], **task["environment"]}
+    gate_reader, gate = os.pipe()
+    script = os.fork()
+    if script == 0:
+        os.close(gate)
+        _become_the_script(gate_reader, task["batch_log"], cwd, command, environment)
+    os.close(gate_reader)
+    word = _admit(place, script)
+    is_wanted = word == b"started" and not _is_cancelled(folder)
+    if is_wanted:
+        os.write(gate, b"go")
+    os.close(gate)
+    if is_wanted:
+        return script
+    os.waitpid(script, 0)
+    if word != b"taken":
+        _write_end(place, signal.SIGTERM)
+    return None
+
+
+def _task_folder(folder: str, task: dict[str, Any]) -> str:
+    return os.path.join(folder, "tasks", str(int(task["task"])))
+
+
+def _is_cancelled(folder: str) -> bool:
+    return os.path.lexists(os.path.join(folder, "cancel_requested.json"))
+
+
 def _admit(folder: str, script: int) -> bytes:
     """Whether the script may run: not twice, and not when the job was cancelled meanwhile.
 
@@ -93,10 +170,12 @@ def _admit(folder: str, script: int) -> bytes:
     }
     if not _create(folder, "started.json", record):
         return b"taken"
-    return b"cancelled" if os.path.lexists(os.path.join(folder, "cancel_requested.json")) else b"started"
+    return b"cancelled" if _is_cancelled(folder) else b"started"
 
 
-def _become_the_script(gate: int, log: str, cwd: str, command: list[str]) -> None:
+def _become_the_script(
+    gate: int, log: str, cwd: str, command: list[str], environment: Mapping[str, str] | None = None
+) -> None:
     """Wait until the record of this process is on disk, then become the script; without a record end unseen."""
     if os.read(gate, 2) != b"go":
         os._exit(0)
@@ -112,20 +191,20 @@ def _become_the_script(gate: int, log: str, cwd: str, command: list[str]) -> Non
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        os.execvp(command[0], command)  # noqa: S606 - there is no shell on purpose
+        os.execvpe(command[0], command, environment or os.environ)  # noqa: S606 - there is no shell on purpose
     except OSError as error:
         os.write(2, f"the job could not be started: {error}\n".encode())
     os._exit(127)
 
 
-def kill_strays(token: str) -> int:
-    """Kill every process of this user that carries the token; how many there were.
+def kill_strays(token: str, task: int | None = None) -> int:
+    """Kill every process of this user that carries the token, and the number of the task if one is given; how many there were.
 
     A scheduler does the same at the end of a job: nothing of it goes on unseen, not even what left its session.
     """
     killed = 0
     for _ in range(_SWEEPS):
-        found = [pid for pid in _processes_of(token) if pid != os.getpid()]
+        found = [pid for pid in _processes_of(token, task) if pid != os.getpid()]
         if not found:
             break
         killed += len(found)
@@ -137,10 +216,12 @@ def kill_strays(token: str) -> int:
     return killed
 
 
-def _processes_of(token: str) -> list[int]:
+def _processes_of(token: str, task: int | None) -> list[int]:
     if not token:
         return []
-    mark = f"{TOKEN_VARIABLE}={token}".encode()
+    marks = {f"{TOKEN_VARIABLE}={token}".encode()}
+    if task is not None:
+        marks.add(f"{TASK_VARIABLE}={task}".encode())
     user = os.geteuid()
     found = []
     for name in os.listdir("/proc"):
@@ -150,7 +231,7 @@ def _processes_of(token: str) -> list[int]:
             if os.stat(f"/proc/{name}").st_uid != user:
                 continue
             with open(f"/proc/{name}/environ", "rb") as stream:
-                if mark in stream.read().split(b"\0") and not _is_monitor(name):
+                if marks.issubset(stream.read().split(b"\0")) and not _is_monitor(name):
                     found.append(int(name))
         except OSError:
             continue  # gone meanwhile, or not ours to read

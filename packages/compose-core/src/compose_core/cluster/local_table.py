@@ -4,6 +4,8 @@
 <state>/local/<id>/started.json            the script runs, and as which process (by the monitor)
 <state>/local/<id>/cancel_requested.json   somebody asked for its end
 <state>/local/<id>/end.json                how the script ended (by the monitor)
+<state>/local/<id>/array.json              the tasks of an array, and how many may run at once
+<state>/local/<id>/tasks/<n>/…             started, cancel_requested and end of one task
 <state>/local/tokens/<token>               the id of the one job of this token
 <state>/local/active/<id>                  not known to be over for long
 """
@@ -13,10 +15,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from compose_core.array_tasks import holds_task
 from compose_core.cluster.process_identity import ProcessIdentity
 from compose_core.errors import EnvironmentProblem, RecordError
 from compose_core.job_state import JobId
@@ -57,6 +60,10 @@ class LocalJob:
     started: Mapping[str, Any] | None = None
     ended: Mapping[str, Any] | None = None
     cancel: Mapping[str, Any] | None = None
+    array: str | None = None
+    """The tasks of an array, `0-9`; `started` and `ended` then speak of the process that runs them."""
+    task: int | None = None
+    """Set for one task of an array."""
 
     @property
     def process(self) -> ProcessIdentity | None:
@@ -101,6 +108,13 @@ class LocalTable:
             f"no free job id was found in {self._root}", remedy="Remove old entries of that folder."
         )
 
+    def write_array(self, job_id: JobId, array: Mapping[str, Any]) -> None:
+        """Write down the tasks of an array, before the job is entered.
+
+        Raises: RecordError: it cannot be written.
+        """
+        create_file(self._root / job_id / "array.json", json_bytes(array))
+
     def enter(self, job: LocalJob) -> JobId:
         """Write the request down and bind the token to it; the id of the job that the token already had, if any.
 
@@ -119,6 +133,7 @@ class LocalTable:
             "batch_log": job.batch_log,
             "submitted_at": job.submitted_at,
             "client": job.client.as_json() if job.client else None,
+            "array": job.array,
         }
         folder = self._root / job.job_id
         create_file(folder / "job.json", json_bytes(record))
@@ -148,10 +163,14 @@ class LocalTable:
         remove_file(self._root / "active" / job_id)
 
     def read(self, job_id: JobId) -> LocalJob | None:
-        """What the table holds of the job; None when it holds nothing.
+        """What the table holds of the job, or of a task `<id>_<n>` of an array; None when it holds nothing.
 
         Raises: RecordError: one of its files cannot be read, or does not hold what it should.
         """
+        base, _, task = job_id.partition("_")
+        if task:
+            array = self.read(JobId(base)) if task.isdigit() else None
+            return self._task(array, int(task)) if array and holds_task(array.array or "", int(task)) else None
         if not str(job_id).isdigit():
             return None
         fields = self._object(job_id, "job.json")
@@ -181,6 +200,37 @@ class LocalTable:
             started=started,
             ended=ended,
             cancel=self._object(job_id, "cancel_requested.json"),
+            array=str(fields["array"]) if fields.get("array") else None,
+        )
+
+    def read_task(self, array: LocalJob, task: int) -> LocalJob:
+        """One task of an array that was read already.
+
+        Raises: RecordError: one of its files cannot be read, or does not hold what it should.
+        """
+        return self._task(array, task)
+
+    def tasks_begun(self, job_id: JobId) -> set[int]:
+        """The tasks of which the table holds something."""
+        return {int(entry.name) for entry in names_in(self._root / job_id / "tasks") if entry.name.isdigit()}
+
+    def _task(self, array: LocalJob, task: int) -> LocalJob:
+        place = JobId(f"{array.job_id}/tasks/{task}")
+        started, ended = self._object(place, "started.json"), self._object(place, "end.json")
+        if started is not None and ProcessIdentity.from_json(started) is None:
+            raise self._spoilt(place, "started.json")
+        if ended is not None and not _is_end(ended):
+            raise self._spoilt(place, "end.json")
+        job_id = JobId(f"{array.job_id}_{task}")
+        return replace(
+            array,
+            job_id=job_id,
+            job_dir=array.job_dir.with_name(job_id),
+            started=started,
+            ended=ended,
+            cancel=self._object(place, "cancel_requested.json") or array.cancel,
+            array=None,
+            task=task,
         )
 
     def request_cancel(self, job_id: JobId, *, at: float, force: bool) -> None:
@@ -189,7 +239,9 @@ class LocalTable:
         Raises: RecordError: it cannot be written.
         """
         record = {"schema_version": 1, "at": at, "force": force}
-        create_file(self._root / job_id / "cancel_requested.json", json_bytes(record))
+        base, _, task = job_id.partition("_")
+        folder = self._root / base / "tasks" / task if task else self._root / base
+        create_file(folder / "cancel_requested.json", json_bytes(record))
 
     def prune(self, keep: int) -> None:
         """At most `keep` jobs stay; the oldest that are over go first."""
@@ -222,7 +274,9 @@ class LocalTable:
         )
 
     def _object(self, job_id: JobId, name: str) -> dict[str, Any] | None:
-        path = self._root / job_id / name
+        path = self._root
+        for part in (*job_id.split("/"), name):
+            path = path / part
         data = read_file(path, max_bytes=_MAX_BYTES)
         return None if data is None else parse_object(data, path)
 

@@ -68,13 +68,6 @@ def _local_engine_limits(loaded: LoadedSpec, context: PlanContext) -> Iterator[P
 def _local_engine_queues_nothing(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
     if context.engine != "local":
         return
-    if loaded.spec.x_slurm.array is not None:
-        yield Problem(
-            code="local-engine-array",
-            message="x-slurm.array is not executed on the local engine yet",
-            where=loaded.locate("x-slurm.array"),
-            remedy="Submit it on a Slurm cluster, or remove it to run the file once.",
-        )
     for key in ("after_job", "dependency"):
         if getattr(loaded.spec.x_slurm, key):
             yield Problem(

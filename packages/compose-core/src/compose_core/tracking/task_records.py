@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compose_core.cluster.batch_log import batch_log_path
+from compose_core.cluster.batch_log import batch_log_path, with_own_number
 from compose_core.job_state import JobId
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import JobPaths
@@ -38,6 +38,8 @@ def _batch_log(array: JobRecord, job_id: JobId) -> str:
     """Filled in as far as it is known outside of the node: `%j` of a task is a number that only Slurm knows."""
     assert array.array is not None
     folder = Path(array.batch_log_folder or array.submit_dir)
-    options = {"output": array.array.log_pattern}
-    path = batch_log_path(options, job_id=job_id, job_name=array.name, user="", project_dir=folder)
-    return str(path or folder / array.array.log_pattern)
+    pattern = array.array.log_pattern
+    if array.backend == "local":
+        pattern = with_own_number(pattern, job_id)
+    path = batch_log_path({"output": pattern}, job_id=job_id, job_name=array.name, user="", project_dir=folder)
+    return str(path or folder / pattern)
