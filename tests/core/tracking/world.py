@@ -83,6 +83,9 @@ class Scheduler:
             return Unavailable(kind="unreachable", message="Unable to contact slurm controller", source="squeue")
         return Rows(rows=tuple(self.rows), source="squeue", malformed=self.malformed)
 
+    def find_jobs(self, job_ids: Sequence[JobId]) -> Answer:
+        return self.queue()
+
     def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
         self.counter.count("sacct")
         self.asked.append((tuple(job_ids), since_epoch_s))

@@ -159,6 +159,13 @@ class Engine(Protocol):
         """All jobs of this user that the scheduler still remembers: one call, however many are watched."""
         ...
 
+    def find_jobs(self, job_ids: Sequence[JobId]) -> Answer:
+        """What the queue knows of these jobs, whoever submitted them; one call for all.
+
+        Raises: ValueError: no id given.
+        """
+        ...
+
     def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
         """What the accounting knows of these jobs since then; one call for all.
 

@@ -104,6 +104,13 @@ class LocalEngine:
             return _unavailable(error)
         return self._rows_of(job_ids, self._active_rows)
 
+    def find_jobs(self, job_ids: Sequence[JobId]) -> Answer:
+        """What the table holds of these jobs.
+
+        Raises: ValueError: no id given.
+        """
+        return self.accounting(job_ids, since_epoch_s=0.0)
+
     def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
         """What the table holds of these jobs, as far as they were there since then.
 

@@ -40,7 +40,7 @@ from compose_core.cluster.scontrol import (
 from compose_core.cluster.sinfo import PartitionRow, parse_sinfo, sinfo_argv
 from compose_core.cluster.slurm_text import fault_kind
 from compose_core.cluster.slurm_tools import SlurmTools
-from compose_core.cluster.squeue import parse_squeue, squeue_argv
+from compose_core.cluster.squeue import parse_squeue, squeue_argv, squeue_jobs_argv
 from compose_core.job_state import JobId
 
 SBATCH_TIMEOUT_S = 60.0
@@ -96,6 +96,17 @@ class Slurm:
     def queue(self) -> Answer:
         """All jobs of this user that the controller remembers; one squeue."""
         return self._query("squeue", squeue_argv(self._tools.squeue), parse_squeue)
+
+    def find_jobs(self, job_ids: Sequence[JobId]) -> Answer:
+        """What the controller knows of these jobs, also of other users' jobs; one squeue.
+
+        Raises: ValueError: no id given.
+        """
+        outcome = self._ask("squeue", squeue_jobs_argv(job_ids, self._tools.squeue))
+        if isinstance(outcome, Finished) and outcome.rc != 0 and "Invalid job id" in outcome.stderr:
+            return Rows(rows=(), source="squeue")  # what squeue says of one unknown job; of several it says nothing
+        good = _good(outcome, "squeue")
+        return good if isinstance(good, Unavailable) else parse_squeue(good.stdout)
 
     def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
         """What the accounting knows of these jobs since then; one sacct for every 200 of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compose_core.cluster.engine import JobRow, Rows
@@ -22,6 +23,17 @@ def squeue_argv(program: str = "squeue") -> list[str]:
     Source: squeue(1); unknown ids measured with 22.05.
     """
     return [program, "--me", "--noheader", "--states=all", f"--format={FIELD_SEPARATOR.join(_FIELDS)}"]
+
+
+def squeue_jobs_argv(job_ids: Sequence[JobId], program: str = "squeue") -> list[str]:
+    """One call for these jobs, whoever submitted them; with a single unknown id squeue fails.
+
+    Raises: ValueError: no id given, which would list everybody's jobs.
+    """
+    if not job_ids:
+        raise ValueError("squeue needs job ids: without one it lists everybody's jobs")
+    own = squeue_argv(program)
+    return [*(word for word in own if word != "--me"), f"--jobs={','.join(job_ids)}"]
 
 
 def parse_squeue(stdout: str) -> Rows:

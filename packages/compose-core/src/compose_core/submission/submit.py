@@ -26,6 +26,7 @@ from compose_core.records.journal import JournalEntry, append_journal
 from compose_core.records.outcome import Outcome
 from compose_core.records.token import RANDOM_BYTES, new_token
 from compose_core.submission.context import SubmitContext
+from compose_core.submission.dependencies import check_dependency
 from compose_core.submission.facts import job_facts, job_record, script_bytes, sha256_of
 from compose_core.submission.resolve import (
     Resolution,
@@ -113,6 +114,8 @@ def submit_plan(
         tell_secret_problems(context, plan)
         if not allow_resume_changes:
             refuse_drift(plan)
+        if plan.dependency is not None and context.engine.name == "slurm":
+            check_dependency(context, plan.dependency)
         intent = _write_intent(context, plan, script, run_key=run_key, extra_args=tuple(extra_args))
         if run_key is not None and not take_key(context, run_key, intent.token, after=after):
             _discard(context, intent.token)

@@ -39,6 +39,8 @@ _STATE_OF_CAUSE = {
 }
 _CAUSES_OF_REQUEUE = frozenset({"cancelled", "signal", "preempted", "requeued", "node_failed"})
 """Where the batch log does not say why, a job that Slurm preempts looks as one that is cancelled."""
+_UNMET_DEPENDENCY = frozenset({"DependencyNeverSatisfied", "Dependency"})
+"""Seen with 22.05 and --kill-on-invalid-dep=yes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,7 +316,7 @@ def decide(evidence: Evidence) -> JobSnapshot:
         signal=(ended.signal if ended else None) or (row.signal if row else None),
         cause=(ended.cause if ended else None) or (state.cause if state and not again else None),
         reason=row.reason if row else "",
-        detail=verdict.detail,
+        detail=verdict.detail or _why_never_started(verdict),
         observed_at=evidence.now,
         stale=verdict.stale,
         submitted_at=record.submitted_at,
@@ -425,6 +427,14 @@ def _by_queue_row(evidence: Evidence, row: JobRow) -> _Verdict:
         detail = f"its supervisor has not been heard for {age:.0f} s"
         return _Verdict(state=row.state, source=row.source, row=row, detail=detail, stale=True)
     return _Verdict(state=row.state, source=row.source, row=row)
+
+
+def _why_never_started(verdict: _Verdict) -> str:
+    """The scheduler's reason for a job that it cancelled by itself, in words."""
+    row = verdict.row
+    if verdict.state is not JobState.CANCELLED or row is None or row.reason not in _UNMET_DEPENDENCY:
+        return ""
+    return "a job that it waited for ended otherwise than asked, so its dependency can never be met"
 
 
 def _requeueable(evidence: Evidence, row: JobRow) -> _Verdict:
