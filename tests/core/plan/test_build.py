@@ -160,11 +160,12 @@ def test_what_is_not_executed_yet_is_refused_and_all_of_it_at_once(tmp_path: Pat
         tmp_path,
         """
         runtime: {backend: host}
+        sweep: {parameters: {lr: [1]}}
         x-slurm: {metrics: {}}
-        services: {a: {command: [a], assert: {exit_code: 0}}}
+        services: {a: {command: [a, $lr]}}
         """,
     )
-    assert [key in "".join(findings) for key in ("metrics", "assert")] == [True] * 2
+    assert [key in "".join(findings) for key in ("sweep", "metrics")] == [True] * 2
 
 
 def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:

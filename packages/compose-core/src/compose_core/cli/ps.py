@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from compose_core.cli import options
-from compose_core.cli.service_table import print_services
+from compose_core.cli.service_table import print_assertions, print_services
 from compose_core.cli.state_text import state_text
 from compose_core.cli.status import exit_status
 from compose_core.cli.task_table import print_tasks
@@ -43,6 +43,7 @@ def ps(tools: Tools, file: Path, job_id: str | None) -> int:
         print_tasks(tools.output, snapshot)
     elif snapshot.services:
         print_services(tools.output, snapshot)
+        print_assertions(tools.output, snapshot)
     else:
         tools.output.talk(f"job {snapshot.job_id} is {state_text(snapshot)}: no service has been started")
     return exit_status(snapshot)

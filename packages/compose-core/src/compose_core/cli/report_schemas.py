@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from compose_core.records.job_record import JobRecord
 from compose_core.records.manifest import Manifest
@@ -104,6 +104,14 @@ class PolicyReport(_Part):
     max_restarts_in_window: int
 
 
+class PlannedAssertionsReport(_Part):
+    """What has to hold of a service when all services have ended."""
+
+    exit_code: int | None
+    artifacts_contain: list[str]
+    max_duration_seconds: int | None
+
+
 class HookReport(_Part):
     """A script that runs when something happens to a service."""
 
@@ -143,6 +151,7 @@ class PlannedServiceReport(_Part):
     failure_policy: PolicyReport
     ports: list[str]
     mpi: str | None
+    asserts: PlannedAssertionsReport | None = Field(alias="assert")
     hooks: list[HookReport]
     prologue: ScriptReport | None
     epilogue: ScriptReport | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compose_core.terminal_text import terminal_text
 from compose_core.units import format_duration
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ COLUMNS = ("SERVICE", "STATUS", "LIFECYCLE", "READY", "RESTARTS", "EXIT", "TIME"
 def print_services(output: Output, snapshot: JobSnapshot) -> None:
     """All services in launch order."""
     output.table(COLUMNS, [_row(service, snapshot.observed_at) for service in snapshot.services])
+
+
+def print_assertions(output: Output, snapshot: JobSnapshot) -> None:
+    """One line per service with an `assert`, and what does not hold."""
+    for service in snapshot.services:
+        asserts = service.state.assertions if service.state else None
+        if asserts is not None:
+            failures = f": {'; '.join(asserts.failures)}" if asserts.failures else ""
+            output.data(terminal_text(f"assert service '{service.name}': {asserts.status}{failures}"))
 
 
 def _row(service: ServiceSnapshot, now: float) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.output import Output
-from compose_core.cli.service_table import print_services
+from compose_core.cli.service_table import print_assertions, print_services
 from compose_core.cli.state_text import state_text
 from compose_core.cli.task_table import failed_tasks, task_counts
 from compose_core.cli.tools import Tools
@@ -83,6 +83,7 @@ def print_status(output: Output, snapshot: JobSnapshot) -> None:
         output.data("")
         print_services(output, snapshot)
         print_policies(output, snapshot)
+        print_assertions(output, snapshot)
     for line in failed_tasks(snapshot):
         output.data(terminal_text(line))
 

@@ -16,7 +16,7 @@ from compose_core.plan.refusals import plan_problems
 from compose_core.plan.resume import resume_rules
 from compose_core.plan.secrets import planned_secrets
 from compose_core.plan.step import planned_step
-from compose_core.plan.text import JOB_MOUNT
+from compose_core.plan.text import below_job
 from compose_core.spec import LoadedSpec
 from compose_core.spec.models import Artifacts, ComposeSpec
 
@@ -145,9 +145,5 @@ def _artifact_rules(artifacts: Artifacts | None) -> ArtifactRules | None:
     return ArtifactRules(
         collect=artifacts.collect,
         export_dir=artifacts.export_dir,
-        bundles=tuple((name, tuple(_below_job(path) for path in paths)) for name, paths in bundles.items()),
+        bundles=tuple((name, tuple(below_job(path) for path in paths)) for name, paths in bundles.items()),
     )
-
-
-def _below_job(path: str) -> str:
-    return posixpath.normpath(path).removeprefix(JOB_MOUNT).lstrip("/") or "**"

@@ -207,6 +207,15 @@ class PlannedPolicy(Frozen, kw_only=True):
     max_restarts_in_window: int = 3
 
 
+class PlannedAssertions(Frozen, kw_only=True):
+    """What has to hold of the service when all services have ended."""
+
+    exit_code: int | None = None
+    artifacts_contain: tuple[str, ...] = ()
+    """Globs relative to the job folder."""
+    max_duration_s: int | None = None
+
+
 class PlannedHook(Frozen, kw_only=True):
     """A script that runs on the batch host when something happens to the service."""
 
@@ -255,6 +264,7 @@ class PlannedStep(Frozen, kw_only=True):
     readiness: PlannedReadiness | None = None
     policy: PlannedPolicy = field(default_factory=PlannedPolicy)
     ports: tuple[str, ...] = ()
+    asserts: PlannedAssertions | None = None
     hooks: tuple[PlannedHook, ...] = ()
     prologue: PlannedScript | None = None
     epilogue: PlannedScript | None = None

@@ -11,6 +11,7 @@ from compose_core.plan.model import (
     EnvironmentEntry,
     Mount,
     Plan,
+    PlannedAssertions,
     PlannedScript,
     PlannedStep,
     shown,
@@ -109,11 +110,22 @@ def step_report(step: PlannedStep) -> dict[str, Any]:
             "max_restarts_in_window": step.policy.max_restarts_in_window,
         },
         "ports": list(step.ports),
+        "assert": _assertions(step.asserts),
         "hooks": [{"on": hook.on, "script": hook.script} for hook in step.hooks],
         "prologue": _script(step.prologue),
         "epilogue": _script(step.epilogue),
         "mpi": step.mpi,
         "time_limit_s": step.time_limit_s,
+    }
+
+
+def _assertions(asserts: PlannedAssertions | None) -> dict[str, Any] | None:
+    if asserts is None:
+        return None
+    return {
+        "exit_code": asserts.exit_code,
+        "artifacts_contain": list(asserts.artifacts_contain),
+        "max_duration_seconds": asserts.max_duration_s,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compose_core.plan.around import planned_hooks, planned_script, wrapped_command
+from compose_core.plan.assertions import planned_assertions
 from compose_core.plan.command import command_argv
 from compose_core.plan.distributed import distributed_environment, passed_on, task_start
 from compose_core.plan.environment import service_environment
@@ -107,6 +108,7 @@ def planned_step(
         readiness=_readiness(service.readiness),
         policy=_policy(service),
         ports=service.x_slurm.ports,
+        asserts=planned_assertions(service),
         hooks=planned_hooks(service),
         prologue=planned_script(service.x_slurm.prologue),
         epilogue=planned_script(service.x_slurm.epilogue),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from compose_core.plan.model import Backend, Literally, Text, Variable
@@ -36,6 +37,11 @@ def port_variable(service: str, port: str) -> str:
 def url_variable(service: str, port: str) -> str:
     """The variable that holds the address of this port of this service as a URL."""
     return f"HPC_COMPOSE_{variable_part(service)}_URL_{variable_part(port)}"
+
+
+def below_job(path: str) -> str:
+    """A path in the job folder, written with or without the folder, relative to it; the folder itself stands for all in it."""
+    return posixpath.normpath(path).removeprefix(JOB_MOUNT).lstrip("/") or "**"
 
 
 def service_text(value: str, backend: Backend) -> Text:

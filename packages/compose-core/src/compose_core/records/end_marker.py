@@ -13,6 +13,7 @@ Cause = Literal[
     "restarts_exhausted",
     "window_exhausted",
     "dependency_failed",
+    "assertion_failed",
     "cancelled",
     "time_limit",
     "preempted",

@@ -13,6 +13,21 @@ ServiceStatus = Literal["waiting", "starting", "running", "ready", "backoff", "e
 RunStatus = Literal["RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "PREEMPTED", "NODE_FAIL"]
 
 
+class AssertionState(BaseModel):
+    """What a service's `assert` asks for, and what came of it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, defer_build=True)
+
+    configured: bool = True
+    status: Literal["not_evaluated", "passed", "failed", "skipped"] = "not_evaluated"
+    expected_exit_code: int | None = None
+    artifacts_contain: tuple[str, ...] = ()
+    max_duration_seconds: float | None = None
+    duration_seconds: float | None = None
+    """From the first launch to the last end; None before it is judged."""
+    failures: tuple[str, ...] = ()
+
+
 class ServiceState(BaseModel):
     """One service in `state.json`."""
 
@@ -51,6 +66,7 @@ class ServiceState(BaseModel):
     first_failure_rank: int | None = None
     failure_reason: str | None = None
     """Why it failed, in one sentence."""
+    assertions: AssertionState | None = None
     placement_mode: str | None = None
     nodes: int | None = None
     ntasks: int | None = None

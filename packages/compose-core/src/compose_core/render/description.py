@@ -90,8 +90,21 @@ def _service(step: PlannedStep) -> dict[str, Any]:
         "ntasks": step.ntasks,
         "ntasks_per_node": step.ntasks_per_node,
         **({"secrets": list(step.secrets)} if step.secrets else {}),
+        **_assertions(step),
         **_scripts(step),
     }
+
+
+def _assertions(step: PlannedStep) -> dict[str, Any]:
+    asserts = step.asserts
+    if asserts is None:
+        return {}
+    wanted = {
+        "exit_code": asserts.exit_code,
+        "artifacts_contain": list(asserts.artifacts_contain),
+        "max_duration_seconds": asserts.max_duration_s,
+    }
+    return {"assert": wanted}
 
 
 def _scripts(step: PlannedStep) -> dict[str, Any]:

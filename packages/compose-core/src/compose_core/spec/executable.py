@@ -10,7 +10,6 @@ from compose_core.spec.nodes import KeyPath, walk_plain
 
 NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
     ("sweep",): "submits one trial for each combination of parameters",
-    ("services", "*", "assert"): "checks the service's result when it has ended",
     ("x-slurm", "metrics"): "samples GPUs and steps while the job runs",
     ("x-slurm", "cleanup"): "removes the job's image cache",
     ("x-slurm", "logs"): "rotates the services' logs",

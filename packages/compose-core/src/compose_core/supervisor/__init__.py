@@ -30,6 +30,7 @@ PARTS = (
     "steps",
     "secrets",
     "hooks",
+    "assertions",
     "notices",
     "budget",
     "early",

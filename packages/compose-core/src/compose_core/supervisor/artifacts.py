@@ -57,6 +57,11 @@ class ArtifactCollector:
         self._copied: Set[str] = set()
         self._missing: Dict[str, str] = {}
 
+    def paths(self) -> List[str]:
+        """Everything in the job folder but what was collected, as far as there is time to look."""
+        self._walk("", self._root)
+        return list(self._entries)
+
     def collect(self) -> Json:
         """The fields of the manifest that tell what was matched, copied and missed."""
         self._walk("", self._root)

@@ -33,6 +33,7 @@ class Service:
             policy.get("max_restarts"), policy.get("window_s"), policy.get("max_restarts_in_window")
         )
         self.secrets: List[str] = list(description.get("secrets") or ())
+        self.asserts: Json = description.get("assert") or {}
         self.hooks: List[Json] = list(description.get("hooks") or ())
         self.around: Dict[str, str] = {
             kind: description[kind] for kind in ("prologue", "epilogue") if description.get(kind) is not None
@@ -71,6 +72,9 @@ class Service:
         self.time_limit_s: Optional[float] = description.get("time_limit_s")
         self.limit_at: Optional[float] = None
 
+        self.first_started_at: Optional[float] = None
+        self.assertion_status = "not_evaluated"
+        self.assertion_failures: List[str] = []
         self.completed = False
         self.last_exit_code: Optional[int] = None
         self.last_signal: Optional[int] = None
@@ -118,6 +122,10 @@ class Service:
     def is_alive(self) -> bool:
         """It has a process."""
         return self.process is not None
+
+    def ended_well(self, code: int) -> bool:
+        """An exit with this code is no failure."""
+        return code in (0, self.asserts.get("exit_code", 0))
 
     @property
     def has_ended(self) -> bool:

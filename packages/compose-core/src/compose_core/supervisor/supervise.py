@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from compose_core.supervisor.allocation import Allocation
 from compose_core.supervisor.artifacts import ArtifactCollector
+from compose_core.supervisor.assertions import assertions_json, check_assertions
 from compose_core.supervisor.attempts import ResumeFolder
 from compose_core.supervisor.budget import Budget, Stoppable
 from compose_core.supervisor.distributed import reserve_ports, set_distributed, write_allocation
@@ -229,6 +230,7 @@ class Supervisor(Stoppable):
         service.was_warned, service.limit_at = False, None
         service.ready_at = service.finished_at = service.failure_reason = None
         service.started_at = time.time()
+        service.first_started_at = service.first_started_at or service.started_at
         while service.port_holders:
             service.port_holders.pop().close()
         self.record.is_stale = True
@@ -456,7 +458,7 @@ class Supervisor(Stoppable):
             service.status = "failed" if service.status == "failed" else "stopped"
         elif was_told == "readiness":
             self.failed(service, code or 1, signum, how, now)
-        elif code == 0:
+        elif service.ended_well(code):
             service.completed, service.status = True, "exited"
         elif self.is_slurm:
             service.verdict_at = now + SETTLE_S
@@ -637,9 +639,10 @@ class Supervisor(Stoppable):
         self.hooks.stop()
         self.kill_what_is_left()
         try:
+            self.check_assertions()
             self.collect_artifacts()
         except (OSError, Refused) as error:
-            complain("the artifacts cannot be collected: {}".format(error))
+            complain("the results cannot be collected: {}".format(error))
         except Exception as error:  # noqa: BLE001 - what became of the artifacts never changes how the job ended
             self.explain(error)
         self.ending.take_signals(time.monotonic())
@@ -661,13 +664,19 @@ class Supervisor(Stoppable):
 
     # -- writing down
 
-    def collect_artifacts(self) -> None:
-        """Copy the declared artifacts when the policy asks for them."""
-        rules = self.description.get("artifacts")
-        assert self.outcome is not None
-        is_success = self.outcome.cause == "completed"
-        if not rules or rules.get("collect", "always") not in ("always", "on_success" if is_success else "on_failure"):
-            return
+    def check_assertions(self) -> None:
+        """A job that went well so far fails by the first service whose assertions do not hold."""
+        is_success = self.outcome is not None and self.outcome.cause == "completed"
+        collector = ArtifactCollector(self.folder, {}, self.teardown_clock())
+        for service in check_assertions(self.services, collector.paths, is_success):
+            message = "assertion failed: " + "; ".join(service.assertion_failures)
+            self.record.event("assertion_failed", service.name, failures=service.assertion_failures)
+            self.record.tell(service.name, message)
+            service.failure_reason = service.failure_reason or message
+            self.decide("assertion_failed", 1, service, message=message)
+
+    def teardown_clock(self) -> Callable[[], bool]:
+        """Asked while files are looked through: keeps the job's state fresh, and says whether there is time to go on."""
         give_up_at = time.monotonic() + float(self.description.get("artifacts_deadline_s") or 60)
 
         def may_go_on() -> bool:
@@ -676,7 +685,16 @@ class Supervisor(Stoppable):
             self.write_what_is_due(now)
             return now < (give_up_at if self.budget.deadline is None else min(give_up_at, self.budget.deadline))
 
-        found = ArtifactCollector(self.folder, rules.get("bundles") or {}, may_go_on).collect()
+        return may_go_on
+
+    def collect_artifacts(self) -> None:
+        """Copy the declared artifacts when the policy asks for them."""
+        rules = self.description.get("artifacts")
+        assert self.outcome is not None
+        is_success = self.outcome.cause == "completed"
+        if not rules or rules.get("collect", "always") not in ("always", "on_success" if is_success else "on_failure"):
+            return
+        found = ArtifactCollector(self.folder, rules.get("bundles") or {}, self.teardown_clock()).collect()
         self.record.manifest(rules.get("collect", "always"), is_success, found)
 
     def write_what_is_due(self, now: float) -> None:
@@ -715,7 +733,10 @@ class Supervisor(Stoppable):
             "updated_at": at,
             "heartbeat_at": at,
             "finished_at": self.finished_at,
-            "services": [service.as_json(now, log_folder, self.allocation) for service in self.services],
+            "services": [
+                dict(service.as_json(now, log_folder, self.allocation), assertions=assertions_json(service))
+                for service in self.services
+            ],
         }
 
     def end_probe(self, service: Service) -> None:
