@@ -269,11 +269,11 @@ class _Follower:
             yield from self._complain(error)
             return
         if newer is not self.source:
-            yield from self._look(now)  # the earlier attempt's last lines
-            if self.is_behind:
-                return
-            yield from self.finish()
             if self.source.paths and self.source.paths.attempt is not None and newer.paths:
+                yield from self._look(now)  # the earlier attempt's last lines
+                if self.is_behind:
+                    return
+                yield from self.finish()
                 yield LogLine(service=newer.name, text=f"attempt {newer.paths.attempt}", is_note=True)
             self.source, self.offset, self.identity = newer, 0, None
         yield from self._look(now)
