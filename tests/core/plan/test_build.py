@@ -161,11 +161,11 @@ def test_what_is_not_executed_yet_is_refused_and_all_of_it_at_once(tmp_path: Pat
         """
         runtime: {backend: host}
         sweep: {parameters: {lr: [1]}}
-        x-slurm: {metrics: {}}
+        x-slurm: {logs: {max_size: 10M}}
         services: {a: {command: [a, $lr]}}
         """,
     )
-    assert [key in "".join(findings) for key in ("sweep", "metrics")] == [True] * 2
+    assert [key in "".join(findings) for key in ("sweep", "logs")] == [True] * 2
 
 
 def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:

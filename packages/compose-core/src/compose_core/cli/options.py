@@ -92,6 +92,13 @@ def submission(command: Command) -> Command:
             is_flag=True,
             help="Go on from that run's checkpoint although the configuration changed.",
         ),
+        click.option(
+            "--metrics-interval",
+            type=click.IntRange(min=1),
+            metavar="SECONDS",
+            help="Sample metrics this often, whatever the file says.",
+        ),
+        click.option("--no-metrics", is_flag=True, help="Sample no metrics, whatever the file says."),
     ):
         command = option(command)
     return command

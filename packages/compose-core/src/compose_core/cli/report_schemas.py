@@ -219,6 +219,13 @@ class PrepareReport(Report):
     images: list[MadeImageReport]
 
 
+class PlannedMetricsReport(_Part):
+    """`metrics` in `plan`."""
+
+    interval_seconds: int
+    collectors: list[Literal["gpu", "slurm", "cpu"]]
+
+
 class PlanReport(Report):
     """`plan` and `inspect`."""
 
@@ -238,6 +245,7 @@ class PlanReport(Report):
     services: list[PlannedServiceReport]
     images: list[ImageDecisionReport]
     artifacts: PlannedArtifactsReport | None
+    metrics: PlannedMetricsReport | None
     paths: PathsReport
     decisions: list[DecisionReport]
     warnings: list[ProblemReport]

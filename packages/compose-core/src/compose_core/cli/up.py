@@ -46,6 +46,8 @@ def submit_and_follow(
     run_key: str | None,
     resume_diff_only: bool,
     allow_resume_changes: bool,
+    metrics_interval: int | None,
+    no_metrics: bool,
     skip_prepare: bool,
     force_rebuild: bool,
     keep_failed_prep: bool,
@@ -53,13 +55,14 @@ def submit_and_follow(
 ) -> int:
     """The exit status of `up` and `submit`."""
     from compose_core.cli.resume_diff import show_resume_diff
+    from compose_core.plan.metrics import with_metrics
     from compose_core.render import render_script
     from compose_core.submission.resume_drift import refuse_drift
     from compose_core.submission.secret_sources import secret_problems
 
     if run_key is not None and not run_key:
         raise UsageError("--run-key is empty", remedy="Name the task whose retries must not submit again.")
-    plan = tools.plan(file, strict_env=strict_env)
+    plan = with_metrics(tools.plan(file, strict_env=strict_env), interval_s=metrics_interval, off=no_metrics)
     tools.output.warn(plan.warnings)
     if resume_diff_only:
         show_resume_diff(tools.output, plan)

@@ -10,6 +10,7 @@ from compose_core.plan.context import PlanContext
 from compose_core.plan.directives import dependency_of, early_signal, job_directives, job_name
 from compose_core.plan.geometry import allocation_of
 from compose_core.plan.images import ImageSite, planned_images
+from compose_core.plan.metrics import metrics_rules
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
 from compose_core.plan.order import launch_order
 from compose_core.plan.refusals import plan_problems
@@ -72,6 +73,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         images=images,
         artifacts=_artifact_rules(spec.x_slurm.artifacts),
         resume=resume,
+        metrics=metrics_rules(spec.x_slurm.metrics),
         cache_dir=cache_dir,
         runtime_root=absolute_path(spec.x_slurm.runtime_root, project_dir, context.home),
         batch_log=spec.x_slurm.output or (DEFAULT_ARRAY_LOG if spec.x_slurm.array else DEFAULT_BATCH_LOG),

@@ -315,6 +315,13 @@ class ResumeRules(Frozen, kw_only=True):
     """The same as canonical JSON, secret values as `***`: kept in the folder, to tell a later run what changed."""
 
 
+class MetricsRules(Frozen, kw_only=True):
+    """What is sampled on every node while the job runs."""
+
+    interval_s: int
+    collectors: tuple[str, ...]
+
+
 class Plan(Frozen, kw_only=True):
     """One job, settled: the same compose file, folder and variables always give an equal Plan."""
 
@@ -336,6 +343,7 @@ class Plan(Frozen, kw_only=True):
     """Every image once; to be made ready before the job is submitted."""
     artifacts: ArtifactRules | None
     resume: ResumeRules | None = None
+    metrics: MetricsRules | None = None
     cache_dir: str
     runtime_root: str | None
     """Absolute; None: `.hpc-compose` in the folder the job is submitted from."""

@@ -62,6 +62,9 @@ def _report(plan: Plan) -> dict[str, Any]:
             "export_dir": plan.artifacts.export_dir,
             "bundles": {name: list(patterns) for name, patterns in plan.artifacts.bundles},
         },
+        "metrics": None
+        if plan.metrics is None
+        else {"interval_seconds": plan.metrics.interval_s, "collectors": list(plan.metrics.collectors)},
         "paths": {
             "cache_dir": plan.cache_dir,
             "runtime_root": plan.runtime_root or f"{plan.project_dir}/.hpc-compose",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from compose_core.plan.model import ArtifactRules, EarlySignal, Plan, PlannedSecret, PlannedStep, ResumeRules
+from compose_core.plan.model import (
+    ArtifactRules,
+    EarlySignal,
+    MetricsRules,
+    Plan,
+    PlannedSecret,
+    PlannedStep,
+    ResumeRules,
+)
 
 FORMAT = 1
 HEARTBEAT_S = 5
@@ -31,6 +39,7 @@ def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
         **({"secrets": {secret.name: _source(secret) for secret in plan.secrets}} if plan.secrets else {}),
         **_resume(plan.resume),
         **_early_signal(plan.early_signal),
+        **_metrics(plan.metrics),
         "services": [_service(step) for step in plan.steps],
     }
 
@@ -63,6 +72,13 @@ def _resume(rules: ResumeRules | None) -> dict[str, Any]:
         return {}
     config = json.loads(rules.config)
     return {"resume": {"path": rules.path, "config_sha256": rules.config_sha256, "config": config}}
+
+
+def _metrics(rules: MetricsRules | None) -> dict[str, Any]:
+    """Only there when something is to be sampled."""
+    if rules is None:
+        return {}
+    return {"metrics": {"interval_s": rules.interval_s, "collectors": list(rules.collectors)}}
 
 
 def _service(step: PlannedStep) -> dict[str, Any]:

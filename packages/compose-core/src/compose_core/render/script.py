@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from compose_core import supervisor
+from compose_core import sampler, supervisor
 from compose_core.plan.model import Plan
 from compose_core.render import quoting
 from compose_core.render.description import description_text
@@ -30,6 +30,8 @@ def render_script(plan: Plan) -> str:
             description=description_text(plan, release=__version__),
             supervisor_source=supervisor.source().rstrip("\n"),
             supervisor_sha256=supervisor.sha256(),
+            sampler_source=sampler.source().rstrip("\n") if plan.metrics else "",
+            sampler_sha256=sampler.sha256() if plan.metrics else "",
             loader=_template("loader.py.j2").strip("\n"),
         )
     )

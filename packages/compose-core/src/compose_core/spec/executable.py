@@ -10,7 +10,6 @@ from compose_core.spec.nodes import KeyPath, walk_plain
 
 NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
     ("sweep",): "submits one trial for each combination of parameters",
-    ("x-slurm", "metrics"): "samples GPUs and steps while the job runs",
     ("x-slurm", "cleanup"): "removes the job's image cache",
     ("x-slurm", "logs"): "rotates the services' logs",
 }
@@ -32,7 +31,7 @@ def not_executed_yet(
 def _uses(loaded: LoadedSpec, table: Mapping[tuple[str, ...], str]) -> Iterator[Problem]:
     for path in walk_plain(loaded.effective()):
         purpose = next((text for pattern, text in table.items() if _matches(path, pattern)), None)
-        if purpose is not None and not _is_switched_off(path, loaded):
+        if purpose is not None:
             key = ".".join(str(part) for part in path)
             message = f"`{key}` is valid but not executed yet: it {purpose}"
             yield Problem(
@@ -41,11 +40,6 @@ def _uses(loaded: LoadedSpec, table: Mapping[tuple[str, ...], str]) -> Iterator[
                 where=loaded.locate(key),
                 remedy="Remove it to run the rest of the file.",
             )
-
-
-def _is_switched_off(path: KeyPath, loaded: LoadedSpec) -> bool:
-    metrics = loaded.spec.x_slurm.metrics
-    return path == ("x-slurm", "metrics") and metrics is not None and not metrics.enabled
 
 
 def _matches(path: KeyPath, pattern: tuple[str, ...]) -> bool:

@@ -149,8 +149,12 @@ class JobFolder:
         replace_file(name, json_line(value), self.folder(folder))
 
     def append(self, folder: str, name: str, value: Json) -> None:
-        """One more line in a JSON Lines file; a line that an earlier failure tore is closed first."""
-        data, key = json_line(value), folder + "/" + name
+        """One more line in a JSON Lines file."""
+        self.append_lines(folder, name, json_line(value))
+
+    def append_lines(self, folder: str, name: str, data: bytes) -> None:
+        """Whole lines at the end of a file, in one write; a line that an earlier failure tore is closed first."""
+        key = folder + "/" + name
         descriptor = self.open(folder, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             if key in self._torn:

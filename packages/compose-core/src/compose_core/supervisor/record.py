@@ -139,6 +139,14 @@ class Record:
         self.event("artifacts_collected", copied=copied, missing=missing)
         self.tell_job("artifacts: {} copied, {} missing".format(copied, missing))
 
+    def metrics(self, name: str, rows: bytes) -> None:
+        """Whole lines of a file of metrics/."""
+        self._quietly("metrics/" + name, self.folder.append_lines, "metrics", name, rows)
+
+    def metrics_meta(self, value: Json) -> None:
+        """The whole of metrics/meta.json."""
+        self._quietly("metrics/meta.json", self.folder.replace, "metrics", "meta.json", value)
+
     def index_log(self, service: Service) -> None:
         """One line of the time index when the log grew."""
         try:

@@ -68,6 +68,10 @@ class Tools:
         except OSError as error:
             then(127, str(error))
             return
+        self.add(tool)
+
+    def add(self, tool: Tool) -> None:
+        """One more that is watched: it is read from, reaped, and killed when its time is over."""
         self._running[tool.process.pid] = tool
 
     def ended(self, pid: int, status: int) -> None:

@@ -42,6 +42,7 @@ from compose_core.supervisor.readiness import (
     tcp_answers,
 )
 from compose_core.supervisor.record import Outcome, Record
+from compose_core.supervisor.sampling import LAST_SAMPLE_S, Sampling
 from compose_core.supervisor.secrets import Secrets, SecretUnavailable
 from compose_core.supervisor.service import Service
 from compose_core.supervisor.steps import Steps, Tools
@@ -80,6 +81,7 @@ class Supervisor(Stoppable):
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
         self.tools = Tools()
         self.hooks = Hooks(script, folder, self.record, float(description.get("hook_timeout_s") or HOOK_TIMEOUT_S))
+        self.sampling = Sampling(script, description.get("metrics"), job_id, self.tools, self.record)
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
 
         self.ticks = start_ticks()
@@ -113,6 +115,7 @@ class Supervisor(Stoppable):
             self.record.tell_job("started on {} (attempt {})".format(self.allocation.nodelist, self.record.attempt))
             if self.record.is_resume:
                 self.record.event("resumed", attempt=self.record.attempt)
+            self.sampling.start(self.job_environment(), len(self.allocation.nodes), self.is_slurm)
             self.loop()
         except Exception as error:  # noqa: BLE001 - whatever it is, the services are stopped and the state is written
             self.explain(error)
@@ -164,6 +167,7 @@ class Supervisor(Stoppable):
                 self.stop_what_may(now)
             self.write_what_is_due(now)
             self.hooks.advance(now)
+            self.sampling.advance(now, must_end=self.budget.deadline is not None)
             if self.outcome is not None and not any(service.is_alive for service in self.services):
                 if self.hooks.are_over(now, self.budget.grace_end):
                     return
@@ -171,7 +175,14 @@ class Supervisor(Stoppable):
 
     def wait(self, now: float) -> None:
         """Sleep until a signal, an answer or the next timer."""
-        due = [self.write_at, self.index_at, self.tools.next_at, self.ending.next_at, self.hooks.next_at]
+        due = [
+            self.write_at,
+            self.index_at,
+            self.tools.next_at,
+            self.ending.next_at,
+            self.hooks.next_at,
+            self.sampling.next_at,
+        ]
         for service in self.services:
             if service.probe is not None:
                 due += [service.probe.next_at, service.probe.deadline]
@@ -265,15 +276,14 @@ class Supervisor(Stoppable):
         if service.readiness:
             service.probe = self.make_probe(service, service.readiness, now, offset)
 
-    def step_environment(self, service: Service) -> Dict[str, str]:
-        """What the service's process finds in its environment."""
+    def job_environment(self) -> Dict[str, str]:
+        """What every process of the job finds in its environment."""
         environment = dict(self.environment)
         environment.update(
             HPC_COMPOSE_JOB_DIR=self.folder.path,
             HPC_COMPOSE_JOB_ROOT=self.folder.path,
             HPC_COMPOSE_JOB_ID=self.job_id,
             HPC_COMPOSE_ENGINE="slurm" if self.is_slurm else "local",
-            HPC_COMPOSE_SERVICE_NAME=service.name,
             HPC_COMPOSE_ATTEMPT=str(self.record.attempt),
             HPC_COMPOSE_IS_RESUME="1" if self.record.is_resume else "0",
             HPC_COMPOSE_PRIMARY_NODE=self.allocation.primary,
@@ -287,6 +297,12 @@ class Supervisor(Stoppable):
                 environment["HPC_COMPOSE_" + name] = self.environment["SLURM_" + name]
         if self.record.resume_dir is not None:
             environment["HPC_COMPOSE_RESUME_DIR"] = self.record.resume_dir
+        return environment
+
+    def step_environment(self, service: Service) -> Dict[str, str]:
+        """What the service's process finds in its environment."""
+        environment = self.job_environment()
+        environment["HPC_COMPOSE_SERVICE_NAME"] = service.name
         for other in self.services:
             prefix = "HPC_COMPOSE_" + variable_name(other.name)
             environment[prefix + "_HOST"] = self.host_of(other)
@@ -635,6 +651,7 @@ class Supervisor(Stoppable):
 
     def finish(self) -> int:
         """What comes after the last service: artifacts, final state, last event."""
+        self.end_sampling()
         self.tools.kill()
         self.hooks.stop()
         self.kill_what_is_left()
@@ -661,6 +678,21 @@ class Supervisor(Stoppable):
         self.record.event("finished", cause=outcome.cause, exit_code=outcome.exit_code, job_status=outcome.job_status)
         self.record.tell_job("{}, exit status {}".format(outcome.job_status, outcome.exit_code))
         return outcome.exit_code
+
+    def end_sampling(self) -> None:
+        """The last sample, within a bound; none when Slurm leaves no time for it."""
+        now = time.monotonic()
+        give_up_at = now + LAST_SAMPLE_S + 1
+        self.sampling.end(now)
+        while self.sampling.is_running and now < give_up_at:
+            self.ending.take_signals(now)
+            self.reap(now)
+            self.tools.kill(before=now)
+            self.write_what_is_due(now)
+            self.sampling.advance(now, must_end=self.budget.deadline is not None)
+            self.wait(now)
+            now = time.monotonic()
+        self.sampling.write_last()
 
     # -- writing down
 
