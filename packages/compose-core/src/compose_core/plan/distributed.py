@@ -28,6 +28,12 @@ ALLOCATION = (
 )
 """What the supervisor says about the job, apart from paths, which differ in a container."""
 SLURM_TASK = ("SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_NNODES", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID")
+ARRAY = tuple(
+    f"{prefix}_{name}"
+    for prefix in ("HPC_COMPOSE", "SLURM")
+    for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID", "ARRAY_TASK_COUNT")
+)
+"""Which task of an array it is."""
 
 _RANKS = """\
 : "${RANK=$SLURM_PROCID}" "${LOCAL_RANK=$SLURM_LOCALID}" "${NODE_RANK=$SLURM_NODEID}"
@@ -88,7 +94,9 @@ def distributed_environment(
     return tuple(entries)
 
 
-def passed_on(services: Mapping[str, Service], name: str, backend: Backend, geometry: StepGeometry) -> tuple[str, ...]:
+def passed_on(
+    services: Mapping[str, Service], name: str, backend: Backend, geometry: StepGeometry, *, is_array: bool = False
+) -> tuple[str, ...]:
     """Variables of the supervisor that a container has to be given by name.
 
     Pyxis passes on all variables but lets the image's win, which may be about an address or a rank; Enroot passes on none.
@@ -98,7 +106,7 @@ def passed_on(services: Mapping[str, Service], name: str, backend: Backend, geom
     if backend == "pyxis":  # the ranks are set inside of the container
         return SAME_FOR_ALL if geometry.ntasks > 1 else ()
     places = (variable for other, service in services.items() for variable in _place_variables(other, service))
-    return (*SAME_FOR_ALL, *PER_TASK, *ALLOCATION, *SLURM_TASK, *places)
+    return (*SAME_FOR_ALL, *PER_TASK, *ALLOCATION, *SLURM_TASK, *(ARRAY if is_array else ()), *places)
 
 
 def _place_variables(name: str, service: Service) -> Iterator[str]:

@@ -366,6 +366,11 @@ class Plan(Frozen, kw_only=True):
     secret_values: tuple[str, ...] = ()
     """Texts that no report shows, wherever in the plan they stand."""
 
+    @property
+    def uses_enroot(self) -> bool:
+        """A service enters its container by `enroot` itself, so Enroot's folders are ours to choose."""
+        return self.backend == "enroot" and any(step.image is not None for step in self.steps)
+
     def step(self, service: str) -> PlannedStep:
         """The step of this service.
 

@@ -23,6 +23,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _local_engine_queues_nothing,
         _local_engine_mpi,
         _warning_without_limit,
+        _cleanup_needs_enroot,
     ):
         found.extend(site_check(loaded, context))
     for file_check in (_image_needs, _mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
@@ -118,6 +119,18 @@ def _image_needs(loaded: LoadedSpec) -> Iterator[Problem]:
                 where=where,
                 remedy="Write the command that the image would run as `command:`.",
             )
+
+
+def _cleanup_needs_enroot(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    backend = loaded.spec.runtime.backend or next(iter(context.container_backends), None)
+    if loaded.spec.x_slurm.cleanup is not None and backend != "enroot":
+        yield Problem(
+            code="cleanup-without-enroot",
+            message="x-slurm.cleanup is about the folders of the enroot backend, and this job does not use it",
+            where=loaded.locate("x-slurm.cleanup"),
+            remedy="Remove it; Pyxis and Apptainer clean up by themselves, as the site has set them up.",
+            severity="warning",
+        )
 
 
 def _mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:

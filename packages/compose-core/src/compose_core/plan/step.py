@@ -65,7 +65,7 @@ def planned_step(
         ),
         *distributed_environment(service, token, backend, geometry),
     )
-    passed = passed_on(spec.services, name, backend, geometry)
+    passed = passed_on(spec.services, name, backend, geometry, is_array=spec.x_slurm.array is not None)
     variables = tuple(dict.fromkeys([*(entry.name for entry in environment), *service.secrets, *passed]))
     command = command_argv(service, backend)
     return PlannedStep(

@@ -37,6 +37,7 @@ def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
         "log_index_s": LOG_INDEX_S,
         "artifacts": _artifacts(plan.artifacts),
         **({"secrets": {secret.name: _source(secret) for secret in plan.secrets}} if plan.secrets else {}),
+        **_cleanup(plan),
         **_resume(plan.resume),
         **_early_signal(plan.early_signal),
         **_metrics(plan.metrics),
@@ -55,6 +56,12 @@ def description_text(plan: Plan, *, release: str) -> str:
 
 def _early_signal(early: EarlySignal | None) -> dict[str, Any]:
     return {"early_signal": {"name": early.name, "at_seconds": early.at_seconds}} if early else {}
+
+
+def _cleanup(plan: Plan) -> dict[str, Any]:
+    if not plan.uses_enroot:
+        return {}
+    return {"cleanup": {"cache_dir": plan.cache_dir, "runtime_cache": plan.runtime_cache}}
 
 
 def _artifacts(rules: ArtifactRules | None) -> dict[str, Any] | None:

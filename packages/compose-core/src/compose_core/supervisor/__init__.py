@@ -25,6 +25,7 @@ PARTS = (
     "record",
     "steps",
     "secrets",
+    "runtime_cache",
     "hooks",
     "assertions",
     "notices",

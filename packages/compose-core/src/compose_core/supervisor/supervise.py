@@ -42,6 +42,7 @@ from compose_core.supervisor.readiness import (
     tcp_answers,
 )
 from compose_core.supervisor.record import Outcome, Record
+from compose_core.supervisor.runtime_cache import RuntimeCache
 from compose_core.supervisor.sampling import LAST_SAMPLE_S, Sampling
 from compose_core.supervisor.secrets import Secrets, SecretUnavailable
 from compose_core.supervisor.service import Service
@@ -80,6 +81,7 @@ class Supervisor(Stoppable):
         self.by_name = {service.name: service for service in self.services}
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
         self.tools = Tools()
+        self.runtime_cache = RuntimeCache(description.get("cleanup") or {}, job_id)
         self.hooks = Hooks(script, folder, self.record, float(description.get("hook_timeout_s") or HOOK_TIMEOUT_S))
         self.sampling = Sampling(script, description.get("metrics"), job_id, self.tools, self.record)
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
@@ -135,6 +137,7 @@ class Supervisor(Stoppable):
         for service in self.services:
             os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         self.folder.folder("service-exits")
+        self.runtime_cache.make()
         self.hooks.write_scripts(self.services)
         for service in self.services:  # a wrong pattern or placeholder shows now, not after an hour
             readiness = service.readiness or {}
@@ -677,6 +680,7 @@ class Supervisor(Stoppable):
             time.sleep(0.2)
         self.record.event("finished", cause=outcome.cause, exit_code=outcome.exit_code, job_status=outcome.job_status)
         self.record.tell_job("{}, exit status {}".format(outcome.job_status, outcome.exit_code))
+        self.runtime_cache.remove(outcome.cause == "completed")
         return outcome.exit_code
 
     def end_sampling(self) -> None:
