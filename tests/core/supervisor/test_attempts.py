@@ -218,3 +218,38 @@ def test_a_job_that_was_cancelled_before_it_began_leaves_the_resume_folder_alone
     assert code == 143
     assert job.end["cause"] == "cancelled"
     assert not shared.exists()
+
+
+def test_a_task_of_an_array_is_a_resume_when_the_same_task_was_there(world: World, shared: Path) -> None:
+    """Not when another task of the same array began a moment before it."""
+
+    def resumed(array: str, task: str, token: str) -> bool:
+        code, _ = world.run(
+            service("one"),
+            job_id=f"9{array}{task}",
+            environment={"SLURM_ARRAY_JOB_ID": array, "SLURM_ARRAY_TASK_ID": task},
+            arguments=(f"claim:{token}",),
+            resume=rules(shared),
+        )
+        assert code == 0
+        state = json.loads((world.metadata / f"{array}_{task}/state.json").read_text())
+        return bool(state["is_resume"])
+
+    assert [resumed("50", "0", TOKEN), resumed("50", "1", TOKEN)] == [False, False]
+    assert [resumed("60", "1", OTHER_TOKEN), resumed("60", "2", OTHER_TOKEN)] == [True, False]
+    assert json.loads((shared / "_hpc-compose/latest.json").read_text())["job_id"] == "60_2"
+    assert json.loads((shared / "_hpc-compose/latest-0.json").read_text())["job_id"] == "50_0"
+
+
+def test_many_jobs_may_note_themselves_at_once(world: World, shared: Path) -> None:
+    """The last one stays, and it is whole."""
+    jobs = []
+    for number in range(100, 106):
+        token = f"01J000000000000000000{number:05}"
+        jobs.append(
+            world.start(service("one"), job_id=str(number), arguments=(f"claim:{token}",), resume=rules(shared))
+        )
+    assert [job.wait() for job in jobs] == [0] * len(jobs)
+    note = json.loads((shared / "_hpc-compose/latest.json").read_text())
+    assert note["job_id"] in {str(number) for number in range(100, 106)}
+    assert [path.name for path in (shared / "_hpc-compose").iterdir()] == ["latest.json"]

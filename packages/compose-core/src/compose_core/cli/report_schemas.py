@@ -150,6 +150,7 @@ class PlannedServiceReport(_Part):
     readiness: dict[str, Any] | None
     failure_policy: PolicyReport
     ports: list[str]
+    time_limit_s: int | None
     mpi: str | None
     asserts: PlannedAssertionsReport | None = Field(alias="assert")
     hooks: list[HookReport]

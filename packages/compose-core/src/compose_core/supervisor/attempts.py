@@ -13,7 +13,7 @@ from compose_core.supervisor.files import (
     open_file,
     open_folder,
     read_json,
-    replace_file,
+    write_new,
 )
 from compose_core.supervisor.talk import Refused
 
@@ -95,13 +95,14 @@ def _point_to(target: str, name: str, job: JobFolder) -> None:
 class ResumeFolder:
     """The shared folder of a job with `x-slurm.resume`."""
 
-    def __init__(self, rules: Json) -> None:
-        """Open it, made when it is missing.
+    def __init__(self, rules: Json, task: str = "") -> None:
+        """Open it, made when it is missing; `task` is the index of an array's task, which has a note of its own.
 
         Raises: Refused: it cannot be made or written, or is not the user's own.
         """
         self.path = str(rules["path"])
         self._rules = rules
+        self._names = ("latest-{}.json".format(task), LATEST_RUN) if task else (LATEST_RUN,)
         folder = open_shared_folder(self.path)
         try:
             self._notes = open_folder(RESUME_NOTES, folder, shown=os.path.join(self.path, RESUME_NOTES))
@@ -109,13 +110,14 @@ class ResumeFolder:
             raise Refused(_cannot_be_written(self.path)) from None
         finally:
             os.close(folder)
-        self.has_earlier_run = self._has_note()
-        """An earlier run used this folder, of this job or another one."""
+        found = [self._has(name) for name in self._names]  # all of them: each has to be ours
+        self.has_earlier_run = found[0]
+        """An earlier run used this folder, of this job or another one; for a task, a run of the same task."""
 
-    def _has_note(self) -> bool:
-        shown = os.path.join(self.path, RESUME_NOTES, LATEST_RUN)
+    def _has(self, name: str) -> bool:
+        shown = os.path.join(self.path, RESUME_NOTES, name)
         try:
-            os.close(open_file(LATEST_RUN, os.O_RDONLY, self._notes, shown))
+            os.close(open_file(name, os.O_RDONLY, self._notes, shown))
         except FileNotFoundError:
             return False
         return True
@@ -136,12 +138,16 @@ class ResumeFolder:
             "config_sha256": self._rules.get("config_sha256"),
             "config": self._rules.get("config"),
         }
-        try:
-            replace_file(LATEST_RUN, json_line(note), self._notes)
-        except OSError as error:
-            shown = os.path.join(self.path, RESUME_NOTES, LATEST_RUN)
-            text = "x-slurm.resume: {} cannot be written: {}"
-            raise Refused(text.format(shown, os.strerror(error.errno or 0))) from None
+        for file in self._names:
+            temporary = ".{}.{}.{}.tmp".format(file, job_id, attempt)  # other jobs write here too, on other nodes
+            try:
+                write_new(temporary, json_line(note), self._notes)
+                os.replace(temporary, file, src_dir_fd=self._notes, dst_dir_fd=self._notes)
+                os.fsync(self._notes)
+            except OSError as error:
+                shown = os.path.join(self.path, RESUME_NOTES, file)
+                text = "x-slurm.resume: {} cannot be written: {}"
+                raise Refused(text.format(shown, os.strerror(error.errno or 0))) from None
 
 
 def open_shared_folder(path: str) -> int:

@@ -73,7 +73,7 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
     resume = None
     if description.get("resume"):
         folder = attempt_folder(folder, attempt)
-        resume = ResumeFolder(description["resume"]) if answer == "ours" else None
+        resume = ResumeFolder(description["resume"], job_id.partition("_")[2]) if answer == "ours" else None
     supervisor = Supervisor(script, description, environment, folder, job_id, token, resume)
     if answer == "cancelled":
         return _end_cancelled(supervisor)
