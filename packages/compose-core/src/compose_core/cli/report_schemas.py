@@ -227,6 +227,13 @@ class PlannedMetricsReport(_Part):
     collectors: list[Literal["gpu", "slurm", "cpu"]]
 
 
+class PlannedSignalReport(_Part):
+    """The early warning before the job's end."""
+
+    name: str
+    at_seconds: int
+
+
 class PlanReport(Report):
     """`plan` and `inspect`."""
 
@@ -245,6 +252,7 @@ class PlanReport(Report):
     secrets: dict[str, SecretSourceReport]
     services: list[PlannedServiceReport]
     images: list[ImageDecisionReport]
+    early_signal: PlannedSignalReport | None
     artifacts: PlannedArtifactsReport | None
     metrics: PlannedMetricsReport | None
     paths: PathsReport
