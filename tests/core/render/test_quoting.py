@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compose_core.cluster.sbatch_directives import directive_words
 from compose_core.errors import HpccError
 from compose_core.plan.model import Directive, Literally, Variable, literal
 from compose_core.render.quoting import comment, quote, quote_all, sbatch_directive
@@ -52,6 +53,13 @@ def test_a_control_character_in_a_directive_is_refused(value: str) -> None:
 def test_a_value_with_blanks_and_quotes_is_quoted_for_sbatch() -> None:
     """sbatch splits directives like a shell."""
     assert sbatch_directive(Directive(option="--job-name", value="a'b c")) == """--job-name='a'"'"'b c'"""
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=40))
+def test_sbatch_reads_every_value_back(value: str) -> None:
+    """Backslashes too, which sbatch takes away even inside quotes."""
+    line = sbatch_directive(Directive(option="--job-name", value=value))
+    assert directive_words(f"#!/bin/bash\n#SBATCH {line}\n") == [f"--job-name={value}"]
 
 
 def test_a_comment_stays_on_its_line() -> None:

@@ -19,6 +19,7 @@ _SHORT = {
     "t": "time",
 }
 """The short options whose value somebody here asks for; others are kept under their letter."""
+_BLANKS = " \t\v\f\r"
 _SHORT_FLAGS = frozenset("HIOQWhksvV")
 
 
@@ -33,8 +34,8 @@ def job_options(script_text: str, extra_args: Sequence[str] = ()) -> dict[str, s
 def directive_words(script_text: str) -> list[str]:
     """The words of all `#SBATCH` lines before the first command."""
     words: list[str] = []
-    for line in script_text.splitlines():
-        if line.startswith("#SBATCH") and line[7:8].isspace():
+    for line in script_text.split("\n"):
+        if line.startswith("#SBATCH") and line[7:8] and line[7] in _BLANKS:
             words.extend(_words(line[7:]))
         elif line.strip() and not line.lstrip().startswith("#"):
             break
@@ -42,26 +43,27 @@ def directive_words(script_text: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a directive: quotes group, a backslash keeps the next character, ` #` begins a comment."""
+    """The words of a directive: quotes group, a backslash keeps the next character also inside quotes, `#` begins a comment.
+
+    A blank ends a word even after a backslash, and `#` ends it too.  Source: sbatch of Slurm 22.05, tried.
+    """
     words: list[str] = []
     word: list[str] | None = None
-    quote = ""
-    characters = iter(text)
-    for character in characters:
-        if character == "\\" and quote != "'":
-            word = [*(word or []), next(characters, "")]
-        elif quote:
-            if character == quote:
-                quote = ""
-            else:
-                word = [*(word or []), character]
-        elif character in "'\"":
-            quote, word = character, word or []
-        elif character.isspace():
+    quote, escaped = "", False
+    for character in text:
+        if not quote and character in _BLANKS:
             if word is not None:
                 words.append("".join(word))
-            word = None
-        elif character == "#" and word is None:
+            word, escaped = None, False
+        elif escaped:
+            word, escaped = [*(word or []), character], False
+        elif character == "\\":
+            word, escaped = word or [], True
+        elif quote and character == quote:
+            quote = ""
+        elif not quote and character in "'\"":
+            quote, word = character, word or []
+        elif not quote and character == "#":
             break
         else:
             word = [*(word or []), character]

@@ -41,7 +41,7 @@ def comment(value: str) -> str:
 
 
 def sbatch_directive(directive: Directive) -> str:
-    """The part after `#SBATCH`: sbatch splits it like a shell, but expands nothing.
+    """The part after `#SBATCH`: sbatch splits it like a shell, expands nothing, and takes a backslash away even inside quotes.
 
     Raises: HpccError: the value holds a control character, which would start a new directive.  Source: sbatch(1).
     """
@@ -49,7 +49,8 @@ def sbatch_directive(directive: Directive) -> str:
         return _one_line(directive.raw, directive.option)
     if directive.value is None:
         return directive.option
-    return f"{directive.option}={shlex.quote(_one_line(directive.value, directive.option))}"
+    quoted = shlex.quote(_one_line(directive.value, directive.option))
+    return f"{directive.option}={quoted}".replace("\\", "\\\\")
 
 
 def _variable(name: str) -> str:

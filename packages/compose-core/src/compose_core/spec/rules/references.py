@@ -110,6 +110,22 @@ def port_names_differ(look: Look) -> Iterator[Problem]:
             seen.setdefault(key, port)
 
 
+def ports_take_no_other_services_variable(look: Look) -> Iterator[Problem]:
+    """Port `b-host` of `a` and service `a-port-b` would share HPC_COMPOSE_A_PORT_B_HOST."""
+    owners = {f"HPC_COMPOSE_{_variable_part(name)}_HOST": name for name in look.spec.services}
+    for name, service in look.spec.services.items():
+        for position, port in enumerate(service.x_slurm.ports):
+            for kind in ("PORT", "URL"):
+                variable = f"HPC_COMPOSE_{_variable_part(name)}_{kind}_{_variable_part(port)}"
+                owner = owners.setdefault(variable, name)
+                if owner != name:
+                    message = (
+                        f"port '{port}' of service '{name}' and service '{owner}' would share the variable {variable}"
+                    )
+                    path = ("services", name, "x-slurm", "ports", position)
+                    yield look.error("port-name", message, path, "Rename one of them.")
+
+
 def our_variables_are_left_alone(look: Look) -> Iterator[Problem]:
     """The supervisor sets HPC_COMPOSE_*; what the file says would be lost."""
     for name, service in look.spec.services.items():
@@ -125,4 +141,10 @@ def _variable_part(name: str) -> str:
     return re.sub("[^A-Z0-9]", "_", name.upper())
 
 
-RULES = (references_are_known, variable_names_differ, port_names_differ, our_variables_are_left_alone)
+RULES = (
+    references_are_known,
+    variable_names_differ,
+    port_names_differ,
+    ports_take_no_other_services_variable,
+    our_variables_are_left_alone,
+)
