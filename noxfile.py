@@ -57,7 +57,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that needs neither Slurm nor a host program; the local engine runs real jobs."""
     session.install(*group("test"), "-e", CORE)
-    run_pytest(session, "-m", "not slurm and not adapters", "-n", "auto", "--maxprocesses", "4")
+    run_pytest(session, "-m", "not slurm and not adapters and not faults", "-n", "auto", "--maxprocesses", "4")
 
 
 @nox.session
@@ -65,7 +65,7 @@ def slurm(session: nox.Session) -> None:
     """The same product on a private Slurm cluster; where its programs can be neither found nor installed, the tests are skipped by name."""
     session.install(*group("test"), "-e", CORE)
     session.run("python", "tests/bench/install_debian.py")
-    run_pytest(session, "-m", "slurm")
+    run_pytest(session, "-m", "slurm and not faults")
 
 
 @nox.session

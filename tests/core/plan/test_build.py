@@ -188,3 +188,14 @@ def test_a_remote_image_has_its_place_in_the_cache_by_content_and_format(tmp_pat
     paths = {service: image.runtime_path for image in plan_of(tmp_path, text).images for service in image.services}
     assert paths["a"] == paths["b"] == "/shared/cache/base/1aad12bf83354f9b-redis-7.sqsh"
     assert paths["c"] == str(tmp_path / "own.sqsh")
+
+
+@pytest.mark.parametrize("backend", ["enroot", "apptainer"])
+def test_a_path_that_would_hide_the_container_program_is_refused(tmp_path: Path, backend: str) -> None:
+    """On the other backends PATH is the service's own."""
+    text = (
+        "runtime: {{backend: {0}}}\nservices: {{app: {{image: /a.{1}, command: x, environment: {{PATH: /app/bin}}}}}}"
+    )
+    (problem,) = refused(tmp_path, text.format(backend, "sqsh" if backend == "enroot" else "sif"))
+    assert f"decide where the node finds {backend}" in problem
+    assert plan_of(tmp_path, text.format("pyxis", "sqsh")).steps

@@ -82,6 +82,26 @@ def test_srun_gets_exactly_what_the_plan_says(
     assert _recorded(folder, "shell")[-3:] == ["/bin/sh", "-c", "true " + text]
 
 
+@pytest.mark.parametrize("engine", ["slurm", "local"])
+def test_a_path_of_the_service_does_not_hide_srun(tmp_path: Path, engine: str) -> None:
+    """It decides where the service's programs are found, and nothing before them."""
+    (tmp_path / "compose.yaml").write_text(
+        "runtime: {backend: host}\nservices: {app: {command: [/usr/bin/printenv, PATH], environment: {PATH: /nowhere}}}\n"
+    )
+    plan = build_plan(load_spec(tmp_path / "compose.yaml", variables={}), PlanContext(engine="slurm", home="/home/me"))
+    (tmp_path / "job.sbatch").write_text(render_script(plan))
+    (tmp_path / "srun").write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    done = subprocess.run(
+        [shutil.which("bash") or "bash", tmp_path / "job.sbatch", "step:app"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "HPC_COMPOSE_ENGINE": engine},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("/nowhere\n", "")
+
+
 def _escaped(text: str) -> str:
     """So that the spec's own placeholders do not apply."""
     return text.replace("$", "$$").replace("@{", "@ {")

@@ -191,3 +191,14 @@ def test_a_cancel_still_ends_a_job_with_secrets(world: World) -> None:
     job.until(lambda: job.log("app"), "not started")
     job.signal(signal.SIGTERM)
     assert job.wait() == 143
+
+
+def test_a_hook_without_its_secret_is_left_out(world: World) -> None:
+    """The service's policy goes on deciding."""
+    path = secret_file(world.folder)
+    code, job = world.run(
+        service("app", f"rm {path}; exit 3", secrets=["KEY"], hooks=[{"on": "exit", "script": "touch ran"}]),
+        secrets={"KEY": {"file": path}},
+    )
+    assert (code, job.end["cause"]) == (3, "service_failed")
+    assert "its exit hook is not run: secret KEY" in job.batch_log

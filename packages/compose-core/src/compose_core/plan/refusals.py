@@ -24,6 +24,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _local_engine_mpi,
         _warning_without_limit,
         _cleanup_needs_enroot,
+        _path_of_the_program,
     ):
         found.extend(site_check(loaded, context))
     for file_check in (_image_needs, _mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
@@ -131,6 +132,21 @@ def _cleanup_needs_enroot(loaded: LoadedSpec, context: PlanContext) -> Iterator[
             remedy="Remove it; Pyxis and Apptainer clean up by themselves, as the site has set them up.",
             severity="warning",
         )
+
+
+def _path_of_the_program(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    """These backends are a program of the node, which is looked for in PATH, too."""
+    backend = loaded.spec.runtime.backend or next(iter(context.container_backends), None)
+    if backend not in ("enroot", "apptainer"):
+        return
+    for name, service in loaded.spec.services.items():
+        if "PATH" in service.environment:
+            yield Problem(
+                code="path-variable",
+                message=f"PATH of service {name!r} would also decide where the node finds {backend}",
+                where=loaded.locate(f"services.{name}.environment.PATH"),
+                remedy="Set it in the command: `env PATH=… program`.",
+            )
 
 
 def _mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:

@@ -522,7 +522,11 @@ class Supervisor(Stoppable):
     def fire(self, service: Service, event: str, exit_code: Optional[int]) -> None:
         """Let the service's hooks for this event run."""
         if service.hooks:
-            environment = self.secrets.given_to(service.secrets, self.step_environment(service))
+            try:
+                environment = self.secrets.given_to(service.secrets, self.step_environment(service))
+            except SecretUnavailable as error:
+                self.record.tell(service.name, "its {} hook is not run: {}".format(event, error))
+                return
             self.hooks.fire(service, event, environment, exit_code, time.monotonic())
 
     def mains_are_done(self) -> bool:

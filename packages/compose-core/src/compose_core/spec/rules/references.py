@@ -17,6 +17,7 @@ from compose_core.spec.models import (
 )
 from compose_core.spec.nodes import shortened
 from compose_core.spec.rules.look import Look
+from compose_core.spec.shell_variables import SET_BY_BASH
 
 _ANY = re.compile(r"@\{[A-Za-z0-9_.-]+\}")
 _REFERENCE = re.compile(r"(?P<service>[A-Za-z0-9_.-]+?)\.(?:host|port\.(?P<port>[A-Za-z0-9_-]+))")
@@ -137,6 +138,15 @@ def our_variables_are_left_alone(look: Look) -> Iterator[Problem]:
                 )
 
 
+def bash_keeps_the_variables(look: Look) -> Iterator[Problem]:
+    """A service starts through bash, which refuses or overwrites some variables."""
+    for name, service in look.spec.services.items():
+        for variable in SET_BY_BASH.intersection(service.environment):
+            message = f"{variable} of service '{name}' would not reach the service: bash sets it by itself"
+            remedy = f"Set it in the command: `env {variable}=… program`."
+            yield look.error("reserved-variable", message, ("services", name, "environment", variable), remedy)
+
+
 def _variable_part(name: str) -> str:
     return re.sub("[^A-Z0-9]", "_", name.upper())
 
@@ -147,4 +157,5 @@ RULES = (
     port_names_differ,
     ports_take_no_other_services_variable,
     our_variables_are_left_alone,
+    bash_keeps_the_variables,
 )

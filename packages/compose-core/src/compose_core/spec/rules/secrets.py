@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from compose_core.errors import Problem
 from compose_core.spec.kinds import did_you_mean
 from compose_core.spec.rules.look import Look
+from compose_core.spec.shell_variables import SET_BY_BASH
 
 _RESERVED = re.compile(
     r"(?:HPC_COMPOSE|SLURM|SLURMD|SBATCH|SRUN|SALLOC|SPANK|PYXIS|ENROOT|APPTAINERENV|SINGULARITYENV|PMI2?|PMIX|OMPI)_.*"
-    r"|LD_(?:PRELOAD|LIBRARY_PATH|AUDIT|DEBUG|BIND_NOW)|BASH.*|ENV|ENVIRONMENT|PATH|HOME|SHELL|USER|LOGNAME|PWD|OLDPWD|HOSTNAME|TMPDIR|LANG|LC_.*|IFS|PS[0-4]|POSIXLY_CORRECT"
-    r"|SHELLOPTS|SHLVL|_|RANDOM|SRANDOM|SECONDS|EPOCH(?:SECONDS|REALTIME)|LINENO|E?UID|PPID|GROUPS|DIRSTACK|FUNCNAME|PIPESTATUS|REPLY|OPT(?:ARG|IND|ERR)"
-    r"|COMP_(?:LINE|POINT|KEY|TYPE|WORD.*)|COLUMNS|LINES|MAPFILE|COPROC|TIMEFORMAT|CDPATH|GLOBIGNORE|HIST(?:CMD|FILE|SIZE)|EXECIGNORE|MAIL(?:PATH|CHECK)?|APPTAINER_NO_EVAL"
+    r"|LD_(?:PRELOAD|LIBRARY_PATH|AUDIT|DEBUG|BIND_NOW)|BASH.*|ENV|ENVIRONMENT|PATH|HOME|SHELL|USER|LOGNAME|PWD|OLDPWD"
+    r"|HOSTNAME|TMPDIR|LANG|LC_.*|IFS|PS[0-4]|POSIXLY_CORRECT|REPLY|OPTARG|OPTERR|COLUMNS|LINES|APPTAINER_NO_EVAL"
 )
 """What Slurm, container programs, the supervisor or a shell set, read at their start, or change by themselves."""
 
@@ -58,7 +58,7 @@ def secret_names_are_free(look: Look) -> Iterator[Problem]:
     """A secret is set in a service and taken away from everything else, which some variables cannot bear."""
     for name, secret in look.spec.secrets.items():
         for variable, path in ((name, ("secrets", name)), (secret.env, ("secrets", name, "env"))):
-            if variable is not None and _RESERVED.fullmatch(variable):
+            if variable is not None and (_RESERVED.fullmatch(variable) or variable in SET_BY_BASH):
                 message = f"{variable} cannot be a secret: programs of the job need it, or Slurm or the shell sets it"
                 yield look.error("reserved-variable", message, path, "Choose another name.")
 
