@@ -138,7 +138,7 @@ def test_the_local_engine_wires_up_no_mpi(tmp_path: Path) -> None:
     """Each task would be rank 0 of 1, without a word."""
     text = "{runtime: {backend: host}, services: {app: {command: [x], x-slurm: {ntasks: %d, mpi: {type: pmix}}}}}"
     local = PlanContext(engine="local", home="/home/me", container_backends=())
-    assert "local-engine-mpi" in refused(tmp_path, text % 2, local)[0]
+    assert "local-engine-mpi" in "".join(refused(tmp_path, text % 2, local))
     assert plan_of(tmp_path, text % 1, local).steps[0].mpi == "pmix"
 
 

@@ -141,6 +141,8 @@ def test_every_key_of_the_job_matters(key: str, tmp_path: Path) -> None:
     """A key that is new has to be given a value in the table above."""
     base, changed = _spec(), _spec()
     changed["x-slurm"][key] = JOB[key]
+    if key in ("cpus_per_gpu", "mem_per_gpu"):
+        base["x-slurm"]["gpus"] = changed["x-slurm"]["gpus"] = 1
     if key == "nodes":
         base["services"]["first"]["x-slurm"] = changed["services"]["first"]["x-slurm"] = {}
     _check(tmp_path, base, changed)

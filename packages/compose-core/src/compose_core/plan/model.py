@@ -250,6 +250,8 @@ class PlannedStep(Frozen, kw_only=True):
     argv: tuple[Text, ...] = ()
     """The program and its arguments, container start included where the backend needs one; with several tasks, what tells each its rank
     comes first."""
+    unset: tuple[str, ...] = ()
+    """Variables of the job that srun would take for requests of the service."""
     mpi: str | None = None
     """How srun wires up MPI tasks; None leaves it to the site."""
     command: tuple[Text, ...] = ()

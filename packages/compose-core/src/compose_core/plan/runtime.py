@@ -17,6 +17,7 @@ def srun_options(
     slurm: ServiceSlurm,
     geometry: StepGeometry,
     *,
+    requests: Sequence[Text],
     multi_node: bool,
     container: Sequence[Text],
 ) -> tuple[Text, ...]:
@@ -40,7 +41,7 @@ def srun_options(
         options.append(literal(f"--mpi={slurm.mpi.type}"))
     if geometry.cpus_per_task is not None:
         options.append((Literally("--cpus-per-task="), *geometry.cpus_per_task))
-    options.extend(literal(f"{option}={value}") for option, value in _requests(slurm))
+    options.extend(requests)
     if multi_node and geometry.placement == "primary_node":
         options.append((Literally("--nodelist="), Variable("HPC_COMPOSE_PRIMARY_NODE")))
     options.extend(container)
@@ -109,18 +110,3 @@ def _in_folder(working_dir: str | None, command: Sequence[Text]) -> tuple[Text, 
     if working_dir is None:
         return tuple(command)
     return (*map(literal, ("/bin/sh", "-c", 'cd -- "$0" && exec "$@"', working_dir)), *command)
-
-
-def _requests(slurm: ServiceSlurm) -> list[tuple[str, object]]:
-    """What the step asks for by itself; a gres list wins over a GPU count."""
-    wanted = (
-        ("--gres", slurm.gres),
-        ("--gpus", slurm.gpus if slurm.gres is None else None),
-        ("--gpus-per-node", slurm.gpus_per_node),
-        ("--gpus-per-task", slurm.gpus_per_task),
-        ("--cpus-per-gpu", slurm.cpus_per_gpu),
-        ("--mem", slurm.mem),
-        ("--mem-per-gpu", slurm.mem_per_gpu),
-        ("--time", slurm.time_limit),
-    )
-    return [(option, value) for option, value in wanted if value is not None]

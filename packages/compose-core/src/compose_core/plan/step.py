@@ -7,12 +7,11 @@ from compose_core.plan.assertions import planned_assertions
 from compose_core.plan.command import command_argv
 from compose_core.plan.distributed import distributed_environment, passed_on, task_start
 from compose_core.plan.environment import service_environment
-from compose_core.plan.geometry import StepGeometry, step_geometry
+from compose_core.plan.geometry import step_geometry
 from compose_core.plan.model import (
     Allocation,
     Backend,
     Decision,
-    Mount,
     PlannedDependency,
     PlannedImage,
     PlannedPolicy,
@@ -24,6 +23,7 @@ from compose_core.plan.model import (
 )
 from compose_core.plan.mounts import service_mounts
 from compose_core.plan.runtime import STEP_NAME_PREFIX, container_argv, pyxis_options, srun_options
+from compose_core.plan.step_requests import step_requests
 from compose_core.plan.text import service_text
 from compose_core.spec.models import (
     ComposeSpec,
@@ -68,6 +68,7 @@ def planned_step(
     passed = passed_on(spec.services, name, backend, geometry, is_array=spec.x_slurm.array is not None)
     variables = tuple(dict.fromkeys([*(entry.name for entry in environment), *service.secrets, *passed]))
     command = command_argv(service, backend)
+    requests = step_requests(name, service.x_slurm, spec.x_slurm, geometry)
     return PlannedStep(
         service=name,
         token=token,
@@ -81,9 +82,17 @@ def planned_step(
         ntasks_per_node=geometry.ntasks_per_node,
         srun_options=()
         if batch
-        else _srun_options(
-            service, token, geometry, allocation, image if backend == "pyxis" else None, mounts, variables
+        else srun_options(
+            token,
+            service.x_slurm,
+            geometry,
+            requests=requests.options,
+            multi_node=allocation.nodes > 1,
+            container=pyxis_options(image, mounts, variables, service.working_dir)
+            if image is not None and backend == "pyxis"
+            else (),
         ),
+        unset=requests.unset,
         argv=(
             *task_start(service, geometry),
             *container_argv(
@@ -113,7 +122,7 @@ def planned_step(
         prologue=planned_script(service.x_slurm.prologue),
         epilogue=planned_script(service.x_slurm.epilogue),
         time_limit_s=_time_limit_s(service),
-        decisions=(*geometry.decisions, *_decisions(name, service, image)),
+        decisions=(*geometry.decisions, *requests.decisions, *_decisions(name, service, image)),
     )
 
 
@@ -126,19 +135,6 @@ def _cpus_asked_for(service: Service, allocation: Allocation) -> Text | None:
 def _time_limit_s(service: Service) -> int | None:
     limit = service.x_slurm.time_limit
     return parse_slurm_time_s(limit) if limit is not None else None
-
-
-def _srun_options(
-    service: Service,
-    token: str,
-    geometry: StepGeometry,
-    allocation: Allocation,
-    image: PlannedImage | None,
-    mounts: tuple[Mount, ...],
-    variables: tuple[str, ...],
-) -> tuple[Text, ...]:
-    container = pyxis_options(image, mounts, variables, service.working_dir) if image is not None else ()
-    return srun_options(token, service.x_slurm, geometry, multi_node=allocation.nodes > 1, container=container)
 
 
 def _working_dir(service: Service, backend: Backend, project_dir: str) -> Text | None:

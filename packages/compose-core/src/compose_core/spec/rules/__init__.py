@@ -17,6 +17,7 @@ from compose_core.spec.rules import (
     references,
     runtime,
     secrets,
+    step_size,
     sweep,
 )
 from compose_core.spec.rules.look import Look, Rule
@@ -32,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     *readiness.RULES,
     *references.RULES,
     *geometry.RULES,
+    *step_size.RULES,
     *secrets.RULES,
     *sweep.RULES,
 )
