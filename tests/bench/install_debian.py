@@ -23,6 +23,11 @@ PACKAGES = {
     "mariadbd": "mariadb-server",
     "mpicc": "openmpi-bin",
     "cc": "gcc",
+    "docker-registry": "docker-registry",
+    "skopeo": "skopeo",
+    "umoci": "umoci",
+    "mksquashfs": "squashfs-tools",
+    "busybox": "busybox-static",
 }
 """Program to the package that brings it, by the names of Debian 12 and Ubuntu 24.04."""
 
