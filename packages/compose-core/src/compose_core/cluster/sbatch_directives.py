@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compose_core.directive_text import BLANKS, directive_text_words
+
 _SHORT = {
     "A": "account",
     "D": "chdir",
@@ -19,7 +21,6 @@ _SHORT = {
     "t": "time",
 }
 """The short options whose value somebody here asks for; others are kept under their letter."""
-_BLANKS = " \t\v\f\r"
 _SHORT_FLAGS = frozenset("HIOQWhksvV")
 
 
@@ -35,40 +36,10 @@ def directive_words(script_text: str) -> list[str]:
     """The words of all `#SBATCH` lines before the first command."""
     words: list[str] = []
     for line in script_text.split("\n"):
-        if line.startswith("#SBATCH") and line[7:8] and line[7] in _BLANKS:
-            words.extend(_words(line[7:]))
+        if line.startswith("#SBATCH") and line[7:8] and line[7] in BLANKS:
+            words.extend(directive_text_words(line[7:]))
         elif line.strip() and not line.lstrip().startswith("#"):
             break
-    return words
-
-
-def _words(text: str) -> list[str]:
-    """The words of a directive: quotes group, a backslash keeps the next character also inside quotes, `#` begins a comment.
-
-    A blank ends a word even after a backslash, and `#` ends it too.  Source: sbatch of Slurm 22.05, tried.
-    """
-    words: list[str] = []
-    word: list[str] | None = None
-    quote, escaped = "", False
-    for character in text:
-        if not quote and character in _BLANKS:
-            if word is not None:
-                words.append("".join(word))
-            word, escaped = None, False
-        elif escaped:
-            word, escaped = [*(word or []), character], False
-        elif character == "\\":
-            word, escaped = word or [], True
-        elif quote and character == quote:
-            quote = ""
-        elif not quote and character in "'\"":
-            quote, word = character, word or []
-        elif not quote and character == "#":
-            break
-        else:
-            word = [*(word or []), character]
-    if word is not None:
-        words.append("".join(word))
     return words
 
 

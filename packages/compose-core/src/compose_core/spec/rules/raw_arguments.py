@@ -1,16 +1,16 @@
 """`submit_args` and `extra_srun_args` next to the typed keys.
 
 A raw argument that says the same as a typed key is an error, because one of both would be lost; where only the raw argument is there,
-a warning tells the key that planning can see. Names are compared whole, so `--time-min` is not `--time`.
+a warning tells the key that planning can see. Every way to write an option is looked through; `--time-min` is not `--time`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from compose_core.errors import Problem
 from compose_core.spec.nodes import shortened
+from compose_core.spec.raw_options import sbatch_options, srun_options
 from compose_core.spec.rules.look import Look
 
 _JOB_KEYS: Mapping[str, str] = {
@@ -38,7 +38,7 @@ _JOB_KEYS: Mapping[str, str] = {
     "--chdir": "chdir", "-D": "chdir",
     "--export": "export",
     "--requeue": "requeue", "--no-requeue": "requeue",
-    "--dependency": "dependency", "-d": "dependency",
+    "--dependency": "dependency", "-d": "dependency", "--kill-on-invalid-dep": "dependency",
     "--signal": "signal",
     "--mail-type": "notify", "--mail-user": "notify",
 }  # fmt: skip
@@ -51,8 +51,17 @@ _JOB_RESERVED: Mapping[str, str] = {
     "--test-only": "nothing would be submitted",
     "--batch": "the script runs on the first node, where its services are",
     "--quiet": "submission decides how sbatch answers", "-Q": "submission decides how sbatch answers",
+    "--open-mode": "a job that is put back into the queue goes on in its log",
+    "--help": "no job would come of it", "-h": "no job would come of it",
+    "--usage": "no job would come of it",
+    "--version": "no job would come of it", "-V": "no job would come of it",
 }  # fmt: skip
-_SAME_AS = {"dependency": ("dependency", "after_job"), "gpus": ("gpus",), "gres": ("gres",)}
+_EXCLUDES = {
+    "dependency": ("dependency", "after_job"),
+    "mem": ("mem", "mem_per_gpu"),
+    "mem_per_gpu": ("mem_per_gpu", "mem"),
+}
+"""Keys that an option about the first one cannot stand beside."""
 
 _STEP_KEYS: Mapping[str, str] = {
     "--nodes": "nodes", "-N": "nodes",
@@ -85,51 +94,50 @@ _STEP_RESERVED: Mapping[str, str] = {
     "--container-mounts": "`volumes` gives it",
     "--container-workdir": "`working_dir` gives it",
     "--container-env": "`environment` gives it",
-    "--pty": "a job has no terminal",
+    "--pty": "a job has no terminal", "--interactive": "a job has no terminal",
+    "--multi-prog": "the service's own command is what runs",
+    "--chdir": "`working_dir` gives it", "-D": "`working_dir` gives it",
+    "--het-group": "the step belongs to this job",
+    "--no-allocate": "the step belongs to this job", "-Z": "the step belongs to this job",
+    "--test-only": "no step would come of it",
+    "--help": "no step would come of it", "-h": "no step would come of it",
+    "--usage": "no step would come of it",
+    "--version": "no step would come of it", "-V": "no step would come of it",
 }  # fmt: skip
-_LONG = re.compile(r"--[A-Za-z0-9][A-Za-z0-9-]*")
-_SHORT = re.compile(r"-[A-Za-z]")
 
 
 def submit_args_do_not_contradict(look: Look) -> Iterator[Problem]:
     """Raw sbatch arguments against the top-level keys."""
     slurm = look.spec.x_slurm
-    for position, option in _options(slurm.submit_args):
+    for position, option, text in sbatch_options(slurm.submit_args):
         path = ("x-slurm", "submit_args", position)
         if option is None:
-            yield _no_option(look, slurm.submit_args[position], path)
+            yield _no_option(look, text, path)
         elif option in _JOB_RESERVED:
             yield _reserved(look, option, _JOB_RESERVED[option], path)
         elif (key := _JOB_KEYS.get(option)) is not None:
-            is_set = any(look.has("x-slurm", same) for same in _SAME_AS.get(key, (key,)))
-            yield _overlap(look, option, f"x-slurm.{key}", path, is_error=is_set)
+            given = next((same for same in _EXCLUDES.get(key, (key,)) if look.has("x-slurm", same)), None)
+            yield _overlap(look, option, f"x-slurm.{given or key}", path, is_error=given is not None)
 
 
 def srun_args_do_not_contradict(look: Look) -> Iterator[Problem]:
     """Raw srun arguments against the service's keys."""
     for name, service in look.spec.services.items():
         slurm = ("services", name, "x-slurm")
-        for position, option in _options(service.x_slurm.extra_srun_args):
+        for position, option, text in srun_options(service.x_slurm.extra_srun_args):
             path = (*slurm, "extra_srun_args", position)
             if option is None:
-                if position == 0:
-                    yield _no_option(look, service.x_slurm.extra_srun_args[position], path)
+                yield _no_option(look, text, path)
             elif option in _STEP_RESERVED:
                 yield _reserved(look, option, _STEP_RESERVED[option], path)
             elif (key := _STEP_KEYS.get(option)) is not None:
-                is_error = key in _ALWAYS_GIVEN or look.has(*slurm, key)
-                yield _overlap(look, option, f"the service's x-slurm.{key}", path, is_error=is_error)
-
-
-def _options(arguments: Sequence[str]) -> Iterator[tuple[int, str | None]]:
-    """Position and option of each argument: `--time=1` gives `--time`, `-N2` gives `-N`; None for something else."""
-    for position, argument in enumerate(arguments):
-        match = _LONG.match(argument) or _SHORT.match(argument)
-        yield position, match[0] if match else None
+                given = next((same for same in _EXCLUDES.get(key, (key,)) if look.has(*slurm, same)), None)
+                is_error = key in _ALWAYS_GIVEN or given is not None
+                yield _overlap(look, option, f"the service's x-slurm.{given or key}", path, is_error=is_error)
 
 
 def _no_option(look: Look, argument: str, path: tuple[str | int, ...]) -> Problem:
-    message = f"an option such as --exclusive is expected; {shortened(argument)} was found"
+    message = f"an option such as --exclusive is expected; {shortened(argument)} was found, which belongs to none"
     return look.error("raw-argument", message, path, "Write one option with its value in each item: --option=value.")
 
 
