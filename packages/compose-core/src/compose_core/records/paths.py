@@ -224,6 +224,11 @@ class JobPaths:
         return self.folder / "metrics"
 
     @property
+    def metrics_meta(self) -> OurPath:
+        """How the collectors do."""
+        return self.metrics / "meta.json"
+
+    @property
     def nodes(self) -> OurPath:
         """Host names of the allocation, one a line."""
         return self.folder / "allocation" / "nodes.txt"

@@ -52,6 +52,8 @@ def amd_entries(output: str) -> List[Json]:
     """
     value = json_value(output)
     found = value.get("gpu_data", [value]) if isinstance(value, dict) else value
+    if not isinstance(found, list):
+        raise ValueError("no list of GPUs")  # noqa: TRY004 - the text is wrong, not the caller's type
     return [entry for entry in found if isinstance(entry, dict) and number(entry.get("gpu")) is not None]
 
 

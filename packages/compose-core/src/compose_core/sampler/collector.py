@@ -84,6 +84,11 @@ class Collector:
                     answer = Answer(127, "", str(error))
         except StopIteration:
             self._end()
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw must not end the other collectors
+            self.state, self.note = "failed", "{}: {!r}".format(" ".join(self._argv) or self.name, error)
+            self._end()
 
     def _end(self) -> None:
         """Tell how it went; a dear answer is asked for less often."""

@@ -16,6 +16,7 @@ from compose_core.supervisor.files import Json
 
 CSV = "--format=csv,noheader,nounits"
 REFUSED_FIELD = re.compile(r'Field "([^"]+)" is not a valid field')
+LOST_CELL = re.compile(r"\[GPU (?:is lost|requires reset)\]")
 RENAMED = {"clocks_throttle_reasons.active": "clocks_event_reasons.active"}
 THROTTLE_BITS = (
     (0x1, "gpu_idle"),
@@ -100,11 +101,11 @@ def processes_argv() -> List[str]:
 
 
 def table(output: str, fields: Tuple[Field, ...]) -> Tuple[List[Json], List[str]]:
-    """The rows of a CSV answer, and the lines that are none (nvidia-smi mixes its errors in)."""
+    """The rows of a CSV answer, and the lines that are none (nvidia-smi mixes its errors in) or tell of a loss only."""
     rows, others = [], []
     for line in output.splitlines():
         cells = line.split(", ")
-        if len(cells) != len(fields):
+        if len(cells) != len(fields) or LOST_CELL.search(line):
             others += [line.strip()] if line.strip() else []
             continue
         rows.append({key: read(cell) for (_, key, read), cell in zip(fields, cells)})

@@ -67,7 +67,7 @@ def _card_row(index: int, card: Json) -> Json:
         memory_total_mib=None if total is None else round(total / MEBIBYTE, 1),
         temperature_c=known("Temperature (Sensor edge) (C)", "Temperature (Sensor junction) (C)"),
         power_draw_w=known("Average Graphics Package Power (W)", "Current Socket Graphics Package Power (W)"),
-        power_limit_w=known("Max Graphics Package Power (W)"),
+        power_limit_w=known("Max Graphics Package Power (W)") or None,  # 0 is said of the second half of a card
         sm_clock_mhz=int(clock.group(1)) if clock is not None else None,
     )
 

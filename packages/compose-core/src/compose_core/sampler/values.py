@@ -54,7 +54,7 @@ def seconds(text: str) -> Number:
     """`1-02:03:04.5`, `02:03`, as seconds; None for anything else."""
     days, _, clock = text.strip().rpartition("-")
     parts = [number(part) for part in ([days] if days else ["0"]) + clock.split(":")]
-    if len(parts) < 2 or any(part is None for part in parts):
+    if len(parts) < 3 or any(part is None for part in parts):
         return None
     total = 0.0
     for part in parts[1:]:
