@@ -84,7 +84,7 @@ class Sampler:
 
     def _catch_signals(self) -> None:
         """An ended program wakes the loop; TERM ends this one at once; a warning to all steps is not for us."""
-        for signum in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+        for signum in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGALRM):
             signal.signal(signum, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
         signal.set_wakeup_fd(self._waker)

@@ -155,6 +155,8 @@ class SamplerProcess(Tool):
             return data[os.write(self._input, data) :]
         except BlockingIOError:
             return data
+        except BrokenPipeError:
+            return b""  # it has ended, which is told when it is reaped
 
     def end_input(self) -> None:
         """That is how it is told to take its last sample."""
@@ -241,7 +243,7 @@ class Sampling:
 
     def write_last(self) -> None:
         """What has not been written yet, and how it all went."""
-        if self._rules:
+        if self._collectors:
             self._safely(lambda: self._write(time.monotonic()))
 
     def _start(self, environment: Dict[str, str], nodes: int, is_slurm: bool) -> None:
@@ -352,5 +354,6 @@ class Sampling:
             if not self._has_failed:
                 self._has_failed = True
                 what = str(error) if isinstance(error, (OSError, Refused)) else repr(error)
+                self._failure = self._failure or what
                 self._record.event("metrics_degraded", collector=None, message=what)
                 self._record.tell_job("metrics: {}".format(what))
