@@ -37,7 +37,7 @@ def test_the_gpus_of_a_whole_job_reach_its_steps(cluster: Project) -> None:
     """Slurm copies the job's request to a step that has none, and then finds that one node cannot have them all."""
     cluster.write(f"""
         runtime: {{backend: host}}
-        x-slurm: {{nodes: 4, gpus: 8}}
+        x-slurm: {{nodes: 4, gpus: 8, metrics: {{}}}}
         services:
           helper: {{command: '{GPUS}'}}
           one: {{command: '{GPUS}', x-slurm: {{gpus: 1}}}}
@@ -48,6 +48,7 @@ def test_the_gpus_of_a_whole_job_reach_its_steps(cluster: Project) -> None:
     assert gpus(cluster, job, "helper") == ["0 gpus=0,1"]
     assert gpus(cluster, job, "one") == gpus(cluster, job, "gres") == ["0 gpus=0"]
     assert gpus(cluster, job, "wide") == [f"{node} gpus=0,1" for node in range(4)]
+    assert "srun: error" not in (cluster.job_dir(job) / "metrics/sampler.log").read_text()
 
 
 def test_a_step_gets_the_gpus_and_the_memory_that_it_asks_for(cluster: Project) -> None:
