@@ -77,6 +77,12 @@ class Project:
         assert code is None or done.returncode == code, shown
         return done
 
+    def run_program(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
+        """Another program, as the user would run it there."""
+        return subprocess.run(
+            argv, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
     def json(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
         """The JSON report of `hpcc …`, which has to be what the command's schema promises."""
         report = json.loads(self.hpcc(*arguments, "--format", "json", code=code).stdout)
