@@ -147,11 +147,23 @@ def test_the_local_engine_is_one_node(tmp_path: Path) -> None:
     assert any("one node" in finding for finding in refused(tmp_path, text, BARE))
 
 
-def test_the_images_own_command_is_not_executed_yet(tmp_path: Path) -> None:
-    """Pyxis never runs an image's command, so leaving it out would run nothing."""
-    (finding,) = refused(tmp_path, "services: {web: {image: 'redis:7'}}")
-    assert "not executed yet" in finding
-    assert "`command:`" in finding
+def test_without_a_command_the_images_own_is_run(tmp_path: Path) -> None:
+    """It is shown as none of ours."""
+    step = plan_of(tmp_path, "services: {web: {image: 'redis:7'}}").step("web")
+    assert step.command == ()
+    assert [shown(word) for word in step.argv] == ["/bin/sh", "/etc/rc"]
+
+
+def test_a_command_on_the_enroot_backend_leaves_the_images_entrypoint_out(tmp_path: Path) -> None:
+    """Without a command script of its own, Enroot would hand the command to the image's entrypoint."""
+    text = """
+        runtime: {backend: enroot}
+        services: {web: {image: 'redis:7', command: [run], volumes: ['/with space:/x:ro']}}
+        """
+    argv = [shown(word) for word in plan_of(tmp_path, text).step("web").argv]
+    assert argv[argv.index("--rc") + 1] == "${HPC_COMPOSE_JOB_ROOT}/enroot.rc"
+    assert "/with\\040space:/x:none:x-create=auto,rbind,ro" in argv
+    assert argv[-1] == "run"
 
 
 def test_what_is_not_executed_yet_is_refused_and_all_of_it_at_once(tmp_path: Path) -> None:

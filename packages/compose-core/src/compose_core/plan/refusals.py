@@ -27,7 +27,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _path_of_the_program,
     ):
         found.extend(site_check(loaded, context))
-    for file_check in (_image_needs, _mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
+    for file_check in (_mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
         found.extend(file_check(loaded))
     return tuple(found)
 
@@ -106,20 +106,17 @@ def _warning_without_limit(loaded: LoadedSpec, context: PlanContext) -> Iterator
         )
 
 
-def _image_needs(loaded: LoadedSpec) -> Iterator[Problem]:
-    """What needs something of an image that is not executed by this release."""
-    if _uses_host(loaded):
-        return
-    for name, _ in _images(loaded):
-        service = loaded.spec.services[name]
-        where = loaded.locate(f"services.{name}.image")
-        if service.command is None and service.entrypoint is None and service.script is None:
-            yield Problem(
-                code="not-executed-yet",
-                message=f"service {name!r} has no command, and the image's own command is not executed yet",
-                where=where,
-                remedy="Write the command that the image would run as `command:`.",
-            )
+def _enroot_folder(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    """The job folder is mounted by its path, which Enroot takes without whitespace only."""
+    backend = loaded.spec.runtime.backend or (context.container_backends[:1] or ("",))[0]
+    folder = loaded.spec.x_slurm.runtime_root or str(loaded.project_dir)
+    if backend == "enroot" and _images(loaded) and any(character.isspace() for character in folder):
+        yield Problem(
+            code="mount-syntax",
+            message=f"the job folder lies below {folder!r}, and Enroot mounts no path with whitespace",
+            where=loaded.locate("runtime.backend"),
+            remedy="Rename the folder, or set x-slurm.runtime_root to one without whitespace.",
+        )
 
 
 def _cleanup_needs_enroot(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:

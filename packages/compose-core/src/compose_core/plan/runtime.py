@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from compose_core.plan.geometry import StepGeometry
 from compose_core.plan.model import Backend, Literally, Mount, PlannedImage, Text, Variable, literal
-from compose_core.plan.mounts import mount_flags
+from compose_core.plan.mounts import enroot_mount, mount_flags
 from compose_core.spec.models import ServiceSlurm
 
 STEP_NAME_PREFIX = "hpc-compose:"
+ENROOT_SCRIPT = "enroot.rc"
+"""The command script that the supervisor writes into the job folder."""
 
 
 def srun_options(
@@ -85,11 +87,24 @@ def container_argv(
     return (*_apptainer_exec(image, mounts, working_dir), *command)
 
 
+def own_command(backend: Backend) -> tuple[Text, ...]:
+    """What runs an image's own entrypoint and command, in the image's own folder.
+
+    Source: enroot's image format, `/etc/rc`, which Pyxis' images have as well; the runscript of apptainer run(1).
+    """
+    script = "/.singularity.d/runscript" if backend == "apptainer" else "/etc/rc"
+    return (literal("/bin/sh"), literal(script))
+
+
 def _enroot_start(image: PlannedImage, mounts: Sequence[Mount], variables: Sequence[str]) -> tuple[Text, ...]:
-    """Source: enroot start(1)."""
-    words: list[Text] = [literal("enroot"), literal("start"), literal("--rw")]
+    """The supervisor's command script stands in for the image's, which would hand the command to the image's entrypoint.
+
+    Source: enroot start(1).
+    """
+    words: list[Text] = [literal("enroot"), literal("start"), literal("--rw"), literal("--rc")]
+    words.append((Variable("HPC_COMPOSE_JOB_ROOT"), Literally(f"/{ENROOT_SCRIPT}")))
     for mount in mounts:
-        words += [literal("--mount"), mount_flags(mount)]
+        words += [literal("--mount"), enroot_mount(mount)]
     for variable in variables:
         words += [literal("--env"), literal(variable)]
     return (*words, literal(image.runtime_path))

@@ -22,7 +22,7 @@ from compose_core.plan.model import (
     literal,
 )
 from compose_core.plan.mounts import service_mounts
-from compose_core.plan.runtime import STEP_NAME_PREFIX, container_argv, pyxis_options, srun_options
+from compose_core.plan.runtime import STEP_NAME_PREFIX, container_argv, own_command, pyxis_options, srun_options
 from compose_core.plan.step_requests import step_requests
 from compose_core.plan.text import service_text
 from compose_core.spec.models import (
@@ -98,7 +98,7 @@ def planned_step(
             *container_argv(
                 backend,
                 image,
-                wrapped_command(service, command),
+                wrapped_command(service, command or own_command(backend)),
                 mounts=mounts,
                 variables=variables,
                 working_dir=service.working_dir,

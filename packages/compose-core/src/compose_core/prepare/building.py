@@ -12,7 +12,8 @@ from compose_core.cluster import apptainer, enroot
 from compose_core.cluster.container_tools import ContainerTools
 from compose_core.cluster.long_program import LongRun, run_long
 from compose_core.errors import HpccError
-from compose_core.plan.model import Mount, PlannedImage, PlannedPrepare, shown
+from compose_core.plan.model import PlannedImage, PlannedPrepare, shown
+from compose_core.plan.mounts import enroot_mount, mount_flags
 
 _ROOTFS = "rootfs"
 
@@ -67,7 +68,7 @@ class Workshop:
                 command,
                 rc=str(rc),
                 root=prepare.root,
-                mounts=[_mount_text(mount) for mount in prepare.mounts],
+                mounts=[shown(enroot_mount(mount)) for mount in prepare.mounts],
                 variables=[name for name, _ in prepare.environment],
             )
             self._command(argv, position, prepare)
@@ -79,7 +80,7 @@ class Workshop:
         self.tell("unpacking the base image")
         self._run(apptainer.unpack_argv(program, rootfs, base), f"{base} cannot be unpacked")
         for position, command in enumerate(prepare.commands, 1):
-            mounts = [_mount_text(mount) for mount in prepare.mounts]
+            mounts = [shown(mount_flags(mount)) for mount in prepare.mounts]
             argv = apptainer.exec_argv(program, rootfs, command, root=prepare.root, mounts=mounts)
             self._command(argv, position, prepare)
         self.tell("packing the image")
@@ -138,7 +139,3 @@ _REMEDIES = {
 def _is_stale(run: LongRun) -> bool:
     """A file server replaced something meanwhile; a second try usually goes well."""
     return any("stale file handle" in line.lower() for line in run.last_lines)
-
-
-def _mount_text(mount: Mount) -> str:
-    return f"{shown(mount.source)}:{mount.target}{':ro' if mount.read_only else ''}"

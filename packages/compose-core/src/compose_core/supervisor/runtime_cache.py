@@ -3,12 +3,19 @@
 import os
 import stat
 
-from compose_core.supervisor.files import Json, open_folder
+from compose_core.supervisor.files import JobFolder, Json, open_folder, write_new
 from compose_core.supervisor.talk import Refused, complain
 
 RUNTIME_FOLDERS = ("cache", "data", "tmp")
 DEEPEST = 200
 """No image has folders nested deeper than that."""
+ENROOT_SCRIPT = "enroot.rc"
+ENROOT_SCRIPT_TEXT = b'exec "$@"\n'
+
+
+def write_enroot_script(folder: JobFolder) -> None:
+    """The script that a container runs in place of its image's own, which would hand every command to the image's entrypoint."""
+    write_new(ENROOT_SCRIPT, ENROOT_SCRIPT_TEXT, folder.folder(""))
 
 
 class RuntimeCache:

@@ -42,7 +42,7 @@ from compose_core.supervisor.readiness import (
     tcp_answers,
 )
 from compose_core.supervisor.record import Outcome, Record
-from compose_core.supervisor.runtime_cache import RuntimeCache
+from compose_core.supervisor.runtime_cache import RuntimeCache, write_enroot_script
 from compose_core.supervisor.sampling import LAST_SAMPLE_S, Sampling
 from compose_core.supervisor.secrets import Secrets, SecretUnavailable
 from compose_core.supervisor.service import Service
@@ -138,6 +138,8 @@ class Supervisor(Stoppable):
             os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         self.folder.folder("service-exits")
         self.runtime_cache.make()
+        if self.description.get("backend") == "enroot":
+            write_enroot_script(self.folder)
         self.hooks.write_scripts(self.services)
         for service in self.services:  # a wrong pattern or placeholder shows now, not after an hour
             readiness = service.readiness or {}
