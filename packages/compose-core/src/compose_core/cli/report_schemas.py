@@ -220,6 +220,13 @@ class PrepareReport(Report):
     images: list[MadeImageReport]
 
 
+class PlannedLogsReport(_Part):
+    """`logs` in `plan`: rotation."""
+
+    max_bytes: int
+    keep: int
+
+
 class PlannedMetricsReport(_Part):
     """`metrics` in `plan`."""
 
@@ -254,6 +261,7 @@ class PlanReport(Report):
     images: list[ImageDecisionReport]
     early_signal: PlannedSignalReport | None
     artifacts: PlannedArtifactsReport | None
+    logs: PlannedLogsReport | None
     metrics: PlannedMetricsReport | None
     paths: PathsReport
     decisions: list[DecisionReport]

@@ -10,6 +10,7 @@ from compose_core.plan.context import PlanContext
 from compose_core.plan.directives import dependency_of, early_signal, job_directives, job_name
 from compose_core.plan.geometry import allocation_of
 from compose_core.plan.images import ImageSite, planned_images
+from compose_core.plan.logs import log_rules
 from compose_core.plan.metrics import metrics_rules
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
 from compose_core.plan.order import launch_order
@@ -74,6 +75,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         artifacts=_artifact_rules(spec.x_slurm.artifacts),
         resume=resume,
         metrics=metrics_rules(spec.x_slurm.metrics),
+        logs=log_rules(spec.x_slurm.logs),
         cache_dir=cache_dir,
         runtime_root=absolute_path(spec.x_slurm.runtime_root, project_dir, context.home),
         batch_log=spec.x_slurm.output or (DEFAULT_ARRAY_LOG if spec.x_slurm.array else DEFAULT_BATCH_LOG),

@@ -324,6 +324,14 @@ class MetricsRules(Frozen, kw_only=True):
     collectors: tuple[str, ...]
 
 
+class LogRules(Frozen, kw_only=True):
+    """Rotation of the services' logs."""
+
+    max_bytes: int
+    keep: int
+    """Full files that are kept beside the one that grows."""
+
+
 class Plan(Frozen, kw_only=True):
     """One job, settled: the same compose file, folder and variables always give an equal Plan."""
 
@@ -346,6 +354,8 @@ class Plan(Frozen, kw_only=True):
     artifacts: ArtifactRules | None
     resume: ResumeRules | None = None
     metrics: MetricsRules | None = None
+    logs: LogRules | None = None
+    """None: a service's log is one file that grows."""
     cache_dir: str
     runtime_root: str | None
     """Absolute; None: `.hpc-compose` in the folder the job is submitted from."""

@@ -62,6 +62,7 @@ def _report(plan: Plan) -> dict[str, Any]:
             "export_dir": plan.artifacts.export_dir,
             "bundles": {name: list(patterns) for name, patterns in plan.artifacts.bundles},
         },
+        "logs": None if plan.logs is None else {"max_bytes": plan.logs.max_bytes, "keep": plan.logs.keep},
         "metrics": None
         if plan.metrics is None
         else {"interval_seconds": plan.metrics.interval_s, "collectors": list(plan.metrics.collectors)},

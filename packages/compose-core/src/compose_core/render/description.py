@@ -8,6 +8,7 @@ from typing import Any
 from compose_core.plan.model import (
     ArtifactRules,
     EarlySignal,
+    LogRules,
     MetricsRules,
     Plan,
     PlannedSecret,
@@ -41,6 +42,7 @@ def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
         **_resume(plan.resume),
         **_early_signal(plan.early_signal),
         **_metrics(plan.metrics),
+        **_logs(plan.logs),
         "services": [_service(step) for step in plan.steps],
     }
 
@@ -79,6 +81,10 @@ def _resume(rules: ResumeRules | None) -> dict[str, Any]:
         return {}
     config = json.loads(rules.config)
     return {"resume": {"path": rules.path, "config_sha256": rules.config_sha256, "config": config}}
+
+
+def _logs(rules: LogRules | None) -> dict[str, Any]:
+    return {"logs": {"max_bytes": rules.max_bytes, "keep": rules.keep}} if rules is not None else {}
 
 
 def _metrics(rules: MetricsRules | None) -> dict[str, Any]:

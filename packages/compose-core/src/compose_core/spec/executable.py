@@ -10,7 +10,6 @@ from compose_core.spec.nodes import KeyPath, walk_plain
 
 NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
     ("sweep",): "submits one trial for each combination of parameters",
-    ("x-slurm", "logs"): "rotates the services' logs",
 }
 """Key path in canonical YAML (`*`: any name) to what the key will do; a key leaves the table in the change that executes it."""
 

@@ -23,6 +23,7 @@ PARTS = (
     "service",
     "distributed",
     "record",
+    "rotation",
     "steps",
     "secrets",
     "runtime_cache",

@@ -4,7 +4,8 @@ import errno
 import json
 import os
 import stat
-from typing import Any, Dict, Optional, Set
+import threading
+from typing import Any, Dict, List, Optional, Set
 
 from compose_core.supervisor.talk import Refused
 
@@ -126,6 +127,25 @@ def read_json(name: str, folder: int) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def json_object_lines(name: str, folder: int) -> List[Json]:
+    """The objects in a JSON Lines file, of its last part when it is long; none when it cannot be read."""
+    try:
+        descriptor = open_file(name, os.O_RDONLY, folder)
+    except (OSError, Refused):
+        return []
+    with os.fdopen(descriptor, "rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 8 * READ_LIMIT))
+        lines = stream.read(8 * READ_LIMIT).split(b"\n")
+    rows = []
+    for line in lines:
+        try:
+            rows.append(json.loads(line.decode("utf-8")))
+        except ValueError:
+            continue  # torn or cut
+    return [row for row in rows if isinstance(row, dict)]
+
+
 class JobFolder:
     """The job's folder: every write goes through its descriptors, so no link planted later redirects it."""
 
@@ -133,6 +153,7 @@ class JobFolder:
         self.path = path
         self._folders = {"": descriptor}
         self._torn: Set[str] = set()
+        self._appending = threading.Lock()
 
     def folder(self, name: str) -> int:
         """The descriptor of a folder below the job's; "" is the job's own."""
@@ -155,12 +176,13 @@ class JobFolder:
     def append_lines(self, folder: str, name: str, data: bytes) -> None:
         """Whole lines at the end of a file, in one write; a line that an earlier failure tore is closed first."""
         key = folder + "/" + name
-        descriptor = self.open(folder, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            if key in self._torn:
-                data = b"\n" + data
-            self._torn.add(key)
-            write_all(descriptor, data)
-            self._torn.discard(key)
-        finally:
-            os.close(descriptor)
+        with self._appending:
+            descriptor = self.open(folder, name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            try:
+                if key in self._torn:
+                    data = b"\n" + data
+                self._torn.add(key)
+                write_all(descriptor, data)
+                self._torn.discard(key)
+            finally:
+                os.close(descriptor)

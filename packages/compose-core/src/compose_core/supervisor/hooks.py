@@ -9,6 +9,7 @@ from typing import Dict, List, Optional, Tuple
 from compose_core.supervisor.files import JobFolder, Json, write_new
 from compose_core.supervisor.host import send
 from compose_core.supervisor.record import Record
+from compose_core.supervisor.rotation import ServiceLogs
 from compose_core.supervisor.service import Service
 from compose_core.supervisor.talk import Refused
 
@@ -41,9 +42,10 @@ class HookRun:
 class Hooks:
     """The hooks of all services; those of one event of one service run one after the other."""
 
-    def __init__(self, script: str, folder: JobFolder, record: Record, timeout_s: float) -> None:
+    def __init__(self, script: str, folder: JobFolder, logs: ServiceLogs, record: Record, timeout_s: float) -> None:
         self._script = script
         self._folder = folder
+        self._logs = logs
         self._record = record
         self._timeout_s = timeout_s
         self._queues: Dict[Tuple[str, str], List[HookRun]] = {}
@@ -123,9 +125,8 @@ class Hooks:
     def _start(self, run: HookRun, now: float) -> bool:
         path = os.path.join(self._folder.path, HOOK_FOLDER, run.file_name)
         try:
-            log = self._folder.open("logs", run.service.log_name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            log = self._logs.writer(run.service)
             try:
-                os.set_blocking(log, True)
                 run.process = subprocess.Popen(
                     ["bash", self._script, "hook:" + run.service.name, path],
                     stdin=subprocess.DEVNULL,

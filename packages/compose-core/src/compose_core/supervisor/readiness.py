@@ -25,13 +25,24 @@ class LogTail:
         self._offset = offset
         self._rest = b""
         self._shown_rest = b""
+        self._later: List[int] = []
+        self.is_closed = False
+
+    def go_on_in(self, descriptor: int) -> None:
+        """The log was rotated: once this file is read to its end, its lines go on there."""
+        self._later.append(descriptor)
 
     def read_lines(self) -> List[str]:
         """New whole lines; the unfinished last one too, once it stands still or is longer than a line may be."""
         size = os.fstat(self._descriptor).st_size
         if size < self._offset:  # somebody emptied the log
             self._offset, self._rest = 0, b""
+        is_final = bool(self._later)
         data = os.pread(self._descriptor, READ_LIMIT, self._offset)
+        if is_final and not data:
+            os.close(self._descriptor)
+            self._descriptor, self._offset = self._later.pop(0), 0
+            data = os.pread(self._descriptor, READ_LIMIT, 0)
         self._offset += len(data)
         lines = (self._rest + data).split(b"\n")
         rest = lines.pop()
@@ -47,11 +58,14 @@ class LogTail:
     @property
     def is_behind(self) -> bool:
         """There is more to read at once."""
-        return os.fstat(self._descriptor).st_size > self._offset
+        return bool(self._later) or os.fstat(self._descriptor).st_size > self._offset
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Give the descriptors back."""
+        self.is_closed = True
         os.close(self._descriptor)
+        while self._later:
+            os.close(self._later.pop())
 
 
 class Probe:

@@ -150,7 +150,9 @@ class Record:
     def index_log(self, service: Service) -> None:
         """One line of the time index when the log grew."""
         try:
-            size = os.stat(service.log_name, dir_fd=self.folder.folder("logs"), follow_symlinks=False).st_size
+            size = service.log_bytes
+            if size is None:
+                size = os.stat(service.log_name, dir_fd=self.folder.folder("logs"), follow_symlinks=False).st_size
         except (OSError, Refused):
             return
         row = {"at": round(time.time(), 3), "offset": size}

@@ -33,7 +33,6 @@ from compose_core.supervisor.notices import BatchLog, explained, step_story
 from compose_core.supervisor.policy import DependencyGraph
 from compose_core.supervisor.readiness import (
     LogProbe,
-    LogTail,
     NetworkProbe,
     PatternTooSlow,
     Probe,
@@ -42,6 +41,7 @@ from compose_core.supervisor.readiness import (
     tcp_answers,
 )
 from compose_core.supervisor.record import Outcome, Record
+from compose_core.supervisor.rotation import ServiceLogs
 from compose_core.supervisor.runtime_cache import RuntimeCache, write_enroot_script
 from compose_core.supervisor.sampling import LAST_SAMPLE_S, Sampling
 from compose_core.supervisor.secrets import Secrets, SecretUnavailable
@@ -82,7 +82,10 @@ class Supervisor(Stoppable):
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
         self.tools = Tools()
         self.runtime_cache = RuntimeCache(description.get("cleanup") or {}, job_id)
-        self.hooks = Hooks(script, folder, self.record, float(description.get("hook_timeout_s") or HOOK_TIMEOUT_S))
+        self.inbox = SignalInbox()
+        self.logs = ServiceLogs(folder, description.get("logs"), self.inbox.wake)
+        hook_timeout_s = float(description.get("hook_timeout_s") or HOOK_TIMEOUT_S)
+        self.hooks = Hooks(script, folder, self.logs, self.record, hook_timeout_s)
         self.sampling = Sampling(script, description.get("metrics"), job_id, self.tools, self.record)
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
 
@@ -98,7 +101,6 @@ class Supervisor(Stoppable):
         self.outcome: Optional[Outcome] = None
         self.is_final = False
         self.write_at = self.index_at = 0.0
-        self.inbox = SignalInbox()
         self.inbox.catch()
         slurm_job_id = environment.get("SLURM_JOB_ID", job_id)
         self.steps = Steps(slurm_job_id, self.tools, self.record, self.services)
@@ -134,8 +136,7 @@ class Supervisor(Stoppable):
             pass
         write_allocation(self.folder, self.allocation, self.services)
         reserve_ports(self.services, self.job_id)
-        for service in self.services:
-            os.close(self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+        self.logs.open(self.services)
         self.folder.folder("service-exits")
         self.runtime_cache.make()
         if self.description.get("backend") == "enroot":
@@ -162,6 +163,7 @@ class Supervisor(Stoppable):
             self.ending.take_signals(now)
             self.reap(now)
             self.tools.kill(before=now)
+            self.logs.tell(self.record)
             for service in self.services:
                 self.advance(service, now)
             self.ending.keep_time(now)
@@ -251,10 +253,11 @@ class Supervisor(Stoppable):
             service.port_holders.pop().close()
         self.record.is_stale = True
         try:
-            log = self.folder.open("logs", service.log_name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            self.logs.begin(service)
+            if service.readiness:
+                service.probe = self.make_probe(service, service.readiness, now)
+            log = self.logs.writer(service)
             try:
-                os.set_blocking(log, True)
-                offset = service.log_begin = os.fstat(log).st_size
                 service.process = subprocess.Popen(
                     ["bash", self.script, "step:" + service.name],
                     stdin=subprocess.DEVNULL,
@@ -278,8 +281,6 @@ class Supervisor(Stoppable):
         else:
             self.record.event("started", service.name, pid=service.pid)
         self.record.tell(service.name, "{} (pid {})".format("restarted" if is_restart else "started", service.pid))
-        if service.readiness:
-            service.probe = self.make_probe(service, service.readiness, now, offset)
 
     def job_environment(self) -> Dict[str, str]:
         """What every process of the job finds in its environment."""
@@ -338,14 +339,13 @@ class Supervisor(Stoppable):
 
         return re.sub(r"@\{([^{}]+?)\.(?:host|port\.([^{}.]+))\}", value, text)
 
-    def make_probe(self, service: Service, readiness: Json, now: float, offset: int) -> Probe:
+    def make_probe(self, service: Service, readiness: Json, now: float) -> Probe:
         """The probe that the description asks for."""
         kind, timeout_s = readiness["type"], float(readiness.get("timeout_s") or 60)
         if kind == "sleep":
             return SleepProbe(now, float(readiness["seconds"]))
         if kind == "log":
-            log = self.folder.open("logs", service.log_name, os.O_RDONLY)
-            return LogProbe(now, timeout_s, readiness["pattern"], LogTail(log, offset))
+            return LogProbe(now, timeout_s, readiness["pattern"], self.logs.follow(service))
         if kind == "tcp":
             host = self.filled(readiness.get("host") or "127.0.0.1")
             port = int(self.filled(str(readiness["port"])))
@@ -453,6 +453,7 @@ class Supervisor(Stoppable):
     def exited(self, service: Service, code: int, signum: Optional[int], now: float) -> None:
         """Its process ended: write down how, then decide what follows."""
         service.last_exit_code, service.last_signal = code, signum
+        self.logs.settle(service)
         if service.probe is not None and service.probe.last_look():
             self.became_ready(service)
         story = step_story(self.folder, service, code, self.uses_srun(service))
@@ -664,6 +665,8 @@ class Supervisor(Stoppable):
         self.tools.kill()
         self.hooks.stop()
         self.kill_what_is_left()
+        self.logs.close()
+        self.logs.tell(self.record)
         try:
             self.check_assertions()
             self.collect_artifacts()

@@ -112,6 +112,14 @@ def span_of(source: LogSource, *, since: float | None = None, until: float | Non
     return Span(start, None if end is None else max(start, end))
 
 
+def file_begins(source: LogSource) -> dict[int, int]:
+    """Of each file of a rotated log, by inode number, how many bytes the log had got before its first one."""
+    if source.index is None:
+        return {}
+    rows = ((row.get("file"), row.get("offset")) for row in read_json_lines(source.index).rows)
+    return {file: offset for file, offset in rows if type(file) is int and type(offset) is int and offset >= 0}
+
+
 def _index(source: LogSource) -> list[tuple[float, int]]:
     """The rows of the index; what is no time and offset is left out."""
     if source.index is None:

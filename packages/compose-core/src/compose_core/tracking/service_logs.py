@@ -5,17 +5,15 @@ The text is what a program printed: pass it through `terminal_text` before a ter
 
 from __future__ import annotations
 
-import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO
 
 from compose_core.clock import Clock
 from compose_core.errors import RecordError, UsageError
-from compose_core.records.our_path import open_file, opened_folder, refuse
-from compose_core.tracking.log_source import LogSource, span_of
+from compose_core.tracking.log_source import LogSource, Span, span_of
+from compose_core.tracking.rotated_log import JoinedLog, LogFile, close_all, joined_log, open_files
 
 LINE_BYTES = 16 * 1024
 """A longer line is cut there; its rest is left out."""
@@ -23,6 +21,7 @@ _BLOCK_BYTES = 64 * 1024
 _LOOK_BACK_BYTES = 64 * 1024 * 1024
 _ROUND_BYTES = 1024 * 1024
 _QUIET_S = 1.5
+_ROTATED_AWAY = "lines are missing here: the log was rotated faster than it was read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +67,8 @@ def follow_logs(
 ) -> Iterator[LogLine]:
     """The last lines of each log, then every new one as it comes, until `is_over()` and all is shown.
 
-    A log is opened anew for every look, so what other hosts append is seen; one that was truncated or replaced is read
-    from its beginning.
+    A log is opened anew for every look, so what other hosts append is seen; one that was rotated is read on in the files
+    that it was rotated to, one that was truncated or replaced from its beginning.
 
     Raises: UsageError: `grep` is no regular expression.
     """
@@ -114,30 +113,20 @@ def _read_one(
     pattern: re.Pattern[str] | None,
 ) -> Iterator[LogLine]:
     span = span_of(source, since=since, until=until)
-    stream = _open(source)
+    stream = joined_log(source)
     if stream is None:
         return
     with stream:
-        size = os.fstat(stream.fileno()).st_size
-        end = size if span.end is None else min(span.end, size)
-        start = _line_start(stream, min(span.start, end))
+        begin = stream.begin() if span != Span() else 0
+        end = stream.size if span.end is None else min(max(0, span.end - begin), stream.size)
+        start = _line_start(stream, min(max(0, span.start - begin), end))
         if lines is not None and pattern is None:
             start = max(start, _last_lines(stream, start, end, lines))
         found = (line for line in _lines(stream, source.name, start, end) if _matches(line, pattern))
         yield from found if lines is None or pattern is None else deque(found, maxlen=lines)
 
 
-def _open(source: LogSource) -> IO[bytes] | None:
-    try:
-        with opened_folder(source.path.folder) as folder:
-            return os.fdopen(open_file(folder, source.path, os.O_RDONLY), "rb", buffering=0)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        refuse(source.path, error)
-
-
-def _line_start(stream: IO[bytes], offset: int) -> int:
+def _line_start(stream: JoinedLog, offset: int) -> int:
     """Where the line that holds this byte begins, as far as it is not too long."""
     if offset == 0:
         return 0
@@ -148,7 +137,7 @@ def _line_start(stream: IO[bytes], offset: int) -> int:
     return first + newline + 1 if newline >= 0 else (0 if first == 0 else offset)
 
 
-def _last_lines(stream: IO[bytes], start: int, end: int, lines: int) -> int:
+def _last_lines(stream: JoinedLog, start: int, end: int, lines: int) -> int:
     """Where the last `lines` lines begin; never looks back further than a fixed number of bytes."""
     if lines <= 0:
         return end
@@ -173,7 +162,7 @@ def _last_lines(stream: IO[bytes], start: int, end: int, lines: int) -> int:
     return floor
 
 
-def _lines(stream: IO[bytes], service: str, start: int, end: int) -> Iterator[LogLine]:
+def _lines(stream: JoinedLog, service: str, start: int, end: int) -> Iterator[LogLine]:
     """The lines between two offsets, a last one without its end included."""
     splitter = _Splitter(service)
     stream.seek(start)
@@ -249,17 +238,19 @@ class _Follower:
     def catch_up(self, *, lines: int | None, since: float | None) -> Iterator[LogLine]:
         """Start at the last lines of what is there."""
         span = span_of(self.source, since=since)
-        stream = _open(self.source)
+        stream = joined_log(self.source)
         if stream is None:
             return
         with stream:
-            found = os.fstat(stream.fileno())
-            self.identity = (found.st_dev, found.st_ino)
-            start = _line_start(stream, min(span.start, found.st_size))
+            begin = stream.begin() if span != Span() else 0
+            newest = stream.files[-1]
+            self.identity, self.offset = newest.identity, newest.size
+            start = _line_start(stream, min(max(0, span.start - begin), stream.size))
             if lines is not None:
-                start = max(start, _last_lines(stream, start, found.st_size, lines))
-            self.offset = start
-            yield from self._read(stream, found.st_size)
+                start = max(start, _last_lines(stream, start, stream.size, lines))
+            stream.seek(start)
+            while block := stream.read(_BLOCK_BYTES):
+                yield from self._lines_in(block)
 
     def look(self, now: float) -> Iterator[LogLine]:
         """What came since the last look, at most one round's worth."""
@@ -286,37 +277,50 @@ class _Follower:
     def _look(self, now: float) -> Iterator[LogLine]:
         self.is_behind = False
         try:
-            stream = _open(self.source)
+            files = open_files(self.source, self.identity)
         except RecordError as error:
             yield from self._complain(error)
             return
-        if stream is None:
-            return
-        with stream:
-            found = os.fstat(stream.fileno())
-            identity = (found.st_dev, found.st_ino)
-            if self.identity not in {None, identity} or found.st_size < self.offset:
+        try:
+            yield from self._read_on(files, now)
+        finally:
+            close_all(files)
+
+    def _read_on(self, files: list[LogFile], now: float) -> Iterator[LogLine]:
+        """At most one round's worth, from the file that was read last to the newest one."""
+        if files and self.identity is not None:
+            is_known = files[0].identity == self.identity
+            if not is_known or files[0].size < self.offset:
                 yield from self.splitter.flush()
-                yield LogLine(service=self.source.name, text="the log was truncated or replaced", is_note=True)
+                text = "the log was truncated or replaced" if is_known or len(files) == 1 else _ROTATED_AWAY
+                yield LogLine(service=self.source.name, text=text, is_note=True)
                 self.offset = 0
-            self.identity = identity
-            if found.st_size > self.offset:
+        room = _ROUND_BYTES
+        for file in files:
+            if file.identity != self.identity:
+                self.identity, self.offset = file.identity, 0
+            end = min(file.size, self.offset + room)
+            if end > self.offset:
                 self.grew_at = now
-                end = min(found.st_size, self.offset + _ROUND_BYTES)
-                self.is_behind = end < found.st_size
-                yield from self._read(stream, end)
-            elif self.grew_at is not None and now - self.grew_at >= _QUIET_S:
-                yield from self.finish()  # a prompt or a progress bar: it may wait for long
+                room -= end - self.offset
+                yield from self._read(file, end)
+            self.is_behind = end < file.size
+            if self.is_behind:
+                return
+        if files and room == _ROUND_BYTES and self.grew_at is not None and now - self.grew_at >= _QUIET_S:
+            yield from self.finish()  # a prompt or a progress bar: it may wait for long
 
     def finish(self) -> Iterator[LogLine]:
         """The line that has no end yet."""
         yield from (line for line in self.splitter.flush() if _matches(line, self.pattern))
 
-    def _read(self, stream: IO[bytes], end: int) -> Iterator[LogLine]:
-        stream.seek(self.offset)
+    def _read(self, file: LogFile, end: int) -> Iterator[LogLine]:
         while self.offset < end:
-            block = stream.read(min(_BLOCK_BYTES, end - self.offset))
+            block = file.read_at(self.offset, min(_BLOCK_BYTES, end - self.offset))
             if not block:
                 return
             self.offset += len(block)
-            yield from (line for line in self.splitter.feed(block) if _matches(line, self.pattern))
+            yield from self._lines_in(block)
+
+    def _lines_in(self, block: bytes) -> Iterator[LogLine]:
+        yield from (line for line in self.splitter.feed(block) if _matches(line, self.pattern))

@@ -96,6 +96,14 @@ def assertions_stay_in_the_job_folder(look: Look) -> Iterator[Problem]:
                 )
 
 
+def kept_logs_have_a_size(look: Look) -> Iterator[Problem]:
+    """Without `max_size` no log is ever rotated."""
+    logs = look.spec.x_slurm.logs
+    if logs is not None and logs.max_size is None:
+        message = "`logs` without `max_size` rotates nothing"
+        yield look.warning("logs-size", message, ("x-slurm", "logs"), "Add `max_size`, such as 100M.")
+
+
 RULES = (
     version_means_nothing,
     array_ranges_go_up,
@@ -105,4 +113,5 @@ RULES = (
     early_signals_can_be_caught,
     early_signals_come_after_the_start,
     assertions_stay_in_the_job_folder,
+    kept_logs_have_a_size,
 )
