@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tests.jobs.project import Project
@@ -92,3 +95,62 @@ def test_a_second_submit_with_the_same_run_key_gives_the_same_array(project: Pro
     assert (again["job_id"], again["attached"]) == (first["job_id"], True)
     claims = list((project.folder / ".hpc-compose" / "submissions").glob("*/claim"))
     assert [json.loads(claim.read_text())["job_id"] for claim in claims] == [first["job_id"]]
+
+
+def test_a_twin_of_an_array_ends_before_any_service_and_every_task_of_the_first_runs(project: Project) -> None:
+    """The same script with the same token, handed over a second time behind the back of the first."""
+    if project.engine == "local":
+        return  # the job table gives one token one array; see the tests of the engine
+    project.write(THREE % ("0-2", "0"))
+    array = project.submit()
+    (submission,) = (project.folder / ".hpc-compose" / "submissions").iterdir()
+    twin = subprocess.run(
+        ["sbatch", "--parsable", str(submission / "job.sbatch"), f"claim:{submission.name}"],
+        cwd=project.folder,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    project.wait((submission / f"duplicate.{twin}").exists, "the twin to notice")
+    project.wait(lambda: project.json("status", "--job-id", array, code=None)["terminal"], "the array to end")
+    report = project.json("status", "--job-id", array)
+    assert report["array"]["counts"] == {"COMPLETED": 3}
+    for task in range(3):
+        assert len(project.events(f"{array}_{task}", "started")) == 1
+        log = project.folder / f"slurm-{twin}_{task}.out"
+        project.wait(log.exists, "the twin's task to say something")
+        project.wait(partial(_says, log, "nothing is started"), "the twin's task to end")
+    assert not list((project.folder / ".hpc-compose").glob(f"{twin}_*"))
+
+
+def _says(log: Path, text: str) -> bool:
+    return text in log.read_text()
+
+
+def test_job_folders_of_an_array_may_lie_elsewhere_and_logs_be_named_otherwise(project: Project) -> None:
+    """Records follow both."""
+    runs = project.folder.parent / "runs"
+    project.write(
+        (THREE % ("4,6", "0")).replace(
+            "x-slurm:\n", f"x-slurm:\n  runtime_root: {runs}\n  output: logs/%x-%A.%3a.log\n"
+        )
+    )
+    array = project.up()["job_id"]
+    for task in (4, 6):
+        status = project.json("status", "--job-id", f"{array}_{task}")
+        assert status["record"]["job_dir"] == str(runs / f"{array}_{task}")
+        assert (runs / f"{array}_{task}" / "state.json").exists()
+        assert status["record"]["batch_log"] == str(project.folder / "logs" / f"three-{array}.00{task}.log")
+        assert "COMPLETED" in Path(status["record"]["batch_log"]).read_text()
+    assert not list((project.folder / ".hpc-compose").glob(f"{array}_*"))
+
+
+def test_an_array_that_is_too_large_is_refused_with_what_to_do(project: Project) -> None:
+    """By sbatch; this machine has no such limit."""
+    if project.engine == "local":
+        return
+    project.write(THREE % ("0-200000", "0"))
+    refused = project.hpcc("submit", code=1)
+    assert "MaxArraySize" in refused.stderr
+    assert project.json("jobs")["jobs"] == []

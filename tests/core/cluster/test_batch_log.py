@@ -65,3 +65,11 @@ def test_a_log_folder_named_for_the_job_id_is_refused(tmp_path: Path) -> None:
 def test_a_log_folder_that_cannot_be_made_here_may_exist_on_the_nodes(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("")
     assert make_log_folders({"output": "logs/%j.out"}, job_name="t", user="ada", project_dir=tmp_path) is None
+
+
+@pytest.mark.parametrize("pattern", ["logs/%x-%A.%3a.log", "logs/%a", "logs/%j.out"])
+def test_the_folder_of_an_arrays_logs_is_made_too(tmp_path: Path, pattern: str) -> None:
+    """Slurm makes none, and fails every task without a trace."""
+    options = {"output": pattern, "array": "0-3"}
+    assert make_log_folders(options, job_name="x", user="ada", project_dir=tmp_path) is None
+    assert (tmp_path / "logs").is_dir()

@@ -87,8 +87,8 @@ def make_log_folders(options: Mapping[str, str], *, job_name: str, user: str, pr
         if unknown is not None:
             return f"the folder of --{key}={options[key]} depends on {unknown[0]}, and Slurm makes no folders"
         log = batch_log_path(
-            {**options, "output": options.get(key, "")},
-            job_id=JobId("0"),
+            {**options, "output": with_own_number(options.get(key, ""), "0")},
+            job_id=JobId("0_0" if options.keys() & {"array", "a"} else "0"),
             job_name=job_name,  # it may hold a slash
             user=user,
             project_dir=project_dir,

@@ -15,7 +15,6 @@ from compose_core.supervisor.files import (
     json_line,
     open_folder,
     read_json,
-    replace_file,
     write_new,
 )
 from compose_core.supervisor.talk import Refused, say
@@ -86,7 +85,8 @@ def _claim_in(folder: int, path: str, token: str, job_id: str, link: Callable[..
     if not holder:
         raise Refused("{}/claim cannot be read, so it is not known which job may run".format(path))
     if holder != job_id:
-        replace_file("duplicate." + job_id, json_line(own), folder)
+        write_new(temporary, json_line(own), folder)  # a name of this host: the tasks of an array write it at once
+        os.replace(temporary, "duplicate." + job_id, src_dir_fd=folder, dst_dir_fd=folder)
         say("job " + job_id, "job {} runs for this submission already; nothing is started".format(holder))
         return "twin"
     try:

@@ -122,7 +122,7 @@ class FakeCluster:
         self._deferred: list[Callable[[], object]] = []
         self._backlog: list[FakeJob] = []
         self._faults: dict[str, list[Fault]] = {}
-        self._claims: dict[tuple[str, int | None], str] = {}
+        self._claims: dict[str, str] = {}
         self._seed = seed
         self._epoch_offset_s = self.clock.now() - self.clock.monotonic()
         self._lock = threading.RLock()
@@ -497,11 +497,11 @@ class FakeCluster:
             self.on_start(job)
 
     def _claims_its_token(self, job: FakeJob) -> bool:
-        """The script's first act: of all jobs with one token a single one goes on."""
+        """The script's first act: of all jobs with one token a single one goes on; the tasks of an array are one job."""
         if job.token is None:
             return True
-        owner = self._claims.setdefault((job.token, job.task), job.shown_id)
-        return _claimed_on_disk(job, self.now()) if owner == job.shown_id else False
+        owner = self._claims.setdefault(job.token, _claim_holder(job))
+        return _claimed_on_disk(job, self.now()) if owner == _claim_holder(job) else False
 
     def _end(self, job: FakeJob, state: str, at: float, exit_code: int, signal: int) -> None:
         job.state, job.ended_at, job.exit_code, job.signal = state, at, exit_code, signal
@@ -568,8 +568,12 @@ def _claimed_on_disk(job: FakeJob, at: float) -> bool:
     found = _submission_folder(job)
     if found is None or job.token is None:
         return True
-    claim = Claim(token=job.token, job_id=job.shown_id, host="node1", at=at, pid=4711)
+    claim = Claim(token=job.token, job_id=_claim_holder(job), host="node1", at=at, pid=4711)
     if claim.create(found[0]):
         return True
     owner = Claim.read(found[0])
-    return owner is not None and owner.job_id == job.shown_id
+    return owner is not None and owner.job_id == _claim_holder(job)
+
+
+def _claim_holder(job: FakeJob) -> str:
+    return str(job.array_number or job.number)
