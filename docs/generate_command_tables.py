@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from compose_core.cli.main import COMMANDS, hpcc
+from compose_core.cli.main import COMMANDS, every_command
 from docs.generated_blocks import rewrite, table
 
 PAGE = Path(__file__).parent / "commands.md"
@@ -14,32 +14,34 @@ COMMON = ("output_format", "engine", "quiet", "color")
 """Parameters that every command has; they are described once."""
 
 
-def command_named(name: str) -> click.Command:
-    """The command behind a name."""
-    command = hpcc.get_command(click.Context(hpcc), name)
-    assert command is not None
-    return command
-
-
 def blocks() -> dict[str, str]:
     """`list`, `common` and each command's name to its part of the page."""
     return {
         "list": table(
-            ["command", "what it does"], [[f"[`hpcc {name}`](#hpcc-{name})", text] for name, text in COMMANDS.items()]
+            ["command", "what it does"],
+            [
+                [f"[`hpcc {name}`](#hpcc-{name.replace(' ', '-')})", _line(name, command)]
+                for name, command in every_command().items()
+            ],
         ),
         "common": _options([option for option in _shown("status") if option.name in COMMON]),
-        **{name: _command(name) for name in COMMANDS},
+        **{name: _command(name) for name in every_command()},
     }
+
+
+def _line(name: str, command: click.Command) -> str:
+    """What it does, as `hpcc --help` says it; of a command in a group, the first sentence of its own help."""
+    return COMMANDS.get(name) or (command.help or "").split("\n\n")[0]
 
 
 def _command(name: str) -> str:
     own = [option for option in _shown(name) if option.name not in COMMON]
-    text = (command_named(name).help or "").strip()
+    text = (every_command()[name].help or "").strip()
     return f"{text}\n\n{_options(own)}" if own else text
 
 
 def _shown(name: str) -> list[click.Option]:
-    parameters = command_named(name).params
+    parameters = every_command()[name].params
     return [option for option in parameters if isinstance(option, click.Option) and not option.hidden]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _BLOCK = re.compile(
-    r"(?<=<!-- generated: )(?P<name>[a-z0-9-]+)(?P<open> -->\n).*?(?=<!-- end of generated -->)", re.DOTALL
+    r"(?<=<!-- generated: )(?P<name>[a-z0-9 -]+?)(?P<open> -->\n).*?(?=<!-- end of generated -->)", re.DOTALL
 )
 
 

@@ -11,14 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import pytest
 import yaml
 from pydantic import BaseModel
 
 import compose_core.records
 from compose_core import supervisor
-from compose_core.cli.main import COMMANDS, hpcc, run
+from compose_core.cli.main import every_command, run
 from compose_core.errors import SpecError
 from compose_core.plan import PlanContext, build_plan
 from compose_core.render.description import job_description
@@ -145,11 +144,12 @@ def check_call(words: list[str]) -> None:
     """The command is there and takes these options."""
     if words in (["--help"], ["--version"]):
         return
-    assert [word for word in words[:1] if word in COMMANDS], f"hpcc {shlex.join(words)}"
-    command = hpcc.get_command(click.Context(hpcc), words[0])
-    assert command is not None
-    if set(words[1:]) != {"--help"}:
-        command.make_context(words[0], words[1:])
+    commands = every_command()
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name in commands), None)
+    assert name is not None, f"hpcc {shlex.join(words)}"
+    rest = words[len(name.split()) :]
+    if set(rest) != {"--help"}:
+        commands[name].make_context(name, rest)
 
 
 VALIDATED = [

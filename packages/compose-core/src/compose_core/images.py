@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,14 @@ from compose_core.records.paths import CachePaths
 from compose_core.version import __version__
 
 if TYPE_CHECKING:
+    from compose_core.cluster.engine import Engine
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
     from compose_core.plan.model import PlannedImage
+    from compose_core.prepare.cache import CacheEntry, PruneReport, PruneRule
     from compose_core.prepare.decisions import Decision
     from compose_core.prepare.make_ready import Progress, Ready
+    from compose_core.records.paths import ProjectPaths
 
 
 def prepare_images(
@@ -67,6 +70,64 @@ def verify_images(plan: Plan) -> tuple[Decision, ...]:
     from compose_core.prepare.make_ready import verified_images
 
     return verified_images(plan.images, CachePaths(Path(plan.cache_dir)))
+
+
+def cached_images(site: Site, cache_dir: Path) -> tuple[CacheEntry, ...]:
+    """Every image in the cache, with the jobs that need it; one look at the scheduler.
+
+    Raises: RecordError: the cache cannot be read.
+    """
+    from compose_core.prepare.cache import cache_entries
+
+    return cache_entries(CachePaths(cache_dir), jobs_by_image(site))
+
+
+def prune_images(site: Site, cache_dir: Path, rule: PruneRule, *, dry_run: bool = False) -> PruneReport:
+    """Remove images that the rule lets go; those of jobs that are not over, or of which nobody can tell, stay.
+
+    Raises: RecordError: the cache cannot be read, or something in it cannot be removed.
+    """
+    from compose_core.prepare.cache import prune
+
+    entries = cached_images(site, cache_dir)
+    return prune(CachePaths(cache_dir), entries, rule, site.clock, host=site.host, dry_run=dry_run)
+
+
+def jobs_by_image(site: Site) -> dict[str, tuple[str, ...]]:
+    """Image files to the jobs that are not known to be over and start from them: all of the user's, in all folders."""
+    from compose_core.records.journal import read_journal
+    from compose_core.records.paths import ProjectPaths, StatePaths
+    from compose_core.tracking.jobs import tracked_jobs
+    from compose_core.tracking.observe import observe
+
+    found: dict[str, list[str]] = {}
+    journal = read_journal(StatePaths(site.state_dir).journal)
+    projects = {ProjectPaths(Path(entry.project_dir)) for entry in journal if Path(entry.project_dir).is_absolute()}
+    records = [record for project in projects for record in tracked_jobs(project).records if record.images]
+    engines: dict[str, Engine] = {record.backend: site.with_engine(record.backend).engine for record in records}
+    for snapshot in observe(records, engines, site.clock):
+        if not snapshot.terminal:
+            for image in snapshot.record.images:
+                found.setdefault(image, []).append(snapshot.record.job_id)
+    for project in projects:
+        for image, token in _of_open_submissions(project):
+            found.setdefault(image, []).append(token)
+    return {image: tuple(jobs) for image, jobs in found.items()}
+
+
+def _of_open_submissions(project: ProjectPaths) -> Iterator[tuple[str, str]]:
+    """The images of submissions that are not settled, by token: their jobs may exist already."""
+    from compose_core.errors import RecordError
+    from compose_core.records.atomic import names_in
+    from compose_core.records.intent import Intent
+
+    for name in names_in(project.unresolved):
+        try:
+            intent = Intent.read(project.submission(name.name).intent)
+        except (RecordError, ValueError):
+            continue  # no submission of ours; nothing can be said of its images
+        for image in intent.facts.images if intent is not None else ():
+            yield image, name.name
 
 
 def images_of(plan: Plan, services: Sequence[str]) -> tuple[PlannedImage, ...]:

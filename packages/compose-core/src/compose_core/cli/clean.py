@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from compose_core.cli import options
+from compose_core.cli.age import age_s
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
-from compose_core.units import format_bytes, parse_duration_s
+from compose_core.units import format_bytes
 
 if TYPE_CHECKING:
     from compose_core.tracking.clean import CleanReport, CleanRule
@@ -56,11 +57,7 @@ def _rule(age: str | None, keep: int | None, *, all_jobs: bool) -> CleanRule:
         raise UsageError("which jobs?", remedy="Give exactly one of --age, --keep and --all.")
     if age is None:
         return CleanRule(keep=1 if keep is None else keep)
-    try:
-        older_than_s = parse_duration_s(f"{age}d" if age.isascii() and age.isdigit() else age)
-    except ValueError as error:
-        raise UsageError(f"--age: {error}", remedy="7 means seven days.") from error
-    return CleanRule(older_than_s=older_than_s)
+    return CleanRule(older_than_s=age_s(age))
 
 
 def _tell(tools: Tools, report: CleanReport) -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "inspect": "Show each service in detail: command, environment, mounts, geometry.",
     "render": "Print the batch script that `up` would submit.",
     "prepare": "Make the images ready that the services run in.",
+    "cache": "Look at the cached images, and remove those that nothing needs.",
     "up": "Submit the job and follow it until it ends.",
     "submit": "Submit the job and return at once.",
     "status": "Show the state of a job and of its services.",
@@ -40,6 +41,17 @@ COMMANDS = {
     "jobs": "List the tracked jobs of a folder.",
 }
 """Each command and its line in `hpcc --help`; its code is imported only when it is called."""
+
+
+def every_command() -> dict[str, click.Command]:
+    """All commands by what a person types after `hpcc`, those of a group one by one: `cache list`."""
+    found: dict[str, click.Command] = {}
+    for name in COMMANDS:
+        command = hpcc.get_command(click.Context(hpcc), name)
+        assert command is not None
+        below = command.commands if isinstance(command, click.Group) else None
+        found |= {name: command} if below is None else {f"{name} {other}": below[other] for other in below}
+    return found
 
 
 class LazyCommands(click.Group):

@@ -241,6 +241,60 @@ class PlannedSignalReport(_Part):
     at_seconds: int
 
 
+class CacheEntryReport(_Part):
+    """One cached image."""
+
+    path: str
+    kind: Literal["base", "prepared"]
+    state: Literal["complete", "absent", "unusable"]
+    why: str
+    key: str | None
+    source_image: str | None
+    services: list[str]
+    tool: Literal["enroot", "apptainer"] | None
+    sha256: str | None
+    prepare_commands: list[str]
+    size_bytes: int
+    created_at: float | None
+    last_used_at: float | None
+    jobs: list[str]
+
+
+class CacheListReport(Report):
+    """`cache list`."""
+
+    cache_dir: str
+    entries: list[CacheEntryReport]
+
+
+class InspectedImageReport(ImageDecisionReport):
+    """One image file of a plan, and what the cache holds of it."""
+
+    entry: CacheEntryReport | None
+
+
+class CacheInspectReport(Report):
+    """`cache inspect`."""
+
+    cache_dir: str
+    images: list[InspectedImageReport]
+
+
+class PrunedEntryReport(CacheEntryReport):
+    """One cached image, and what became of it."""
+
+    outcome: Literal["removed", "used by a job", "needed by the file", "used lately", "being made"]
+
+
+class CachePruneReport(Report):
+    """`cache prune`."""
+
+    cache_dir: str
+    dry_run: bool
+    entries: list[PrunedEntryReport]
+    bytes_freed: int
+
+
 class PlanReport(Report):
     """`plan` and `inspect`."""
 
@@ -624,6 +678,9 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "inspect": (PlanReport,),
     "render": (RenderReport,),
     "prepare": (PrepareReport,),
+    "cache list": (CacheListReport,),
+    "cache inspect": (CacheInspectReport,),
+    "cache prune": (CachePruneReport,),
     "up": (UpReport, SubmissionReport, DryRunReport, ResumeDiffReport),
     "submit": (SubmissionReport, UpReport, DryRunReport, ResumeDiffReport),
     "status": (StatusReport,),

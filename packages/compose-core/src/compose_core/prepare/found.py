@@ -46,6 +46,14 @@ def found_images(images: Iterable[PlannedImage], cache: CachePaths) -> dict[str,
 
 def cached_image(file: OurPath, *, key: str) -> Found:
     """One file of the cache: complete when its record was written for this key and fits its size."""
+    found = looked_at(file)
+    if found.record is not None and found.record.key != key:
+        return Found(state="unusable", why=f"its record belongs to the key {found.record.key}")
+    return found
+
+
+def looked_at(file: OurPath) -> Found:
+    """One file of the cache, whatever its key: complete when its record fits its size."""
     try:
         size = _size(file)
         record = CachedImage.read(image_record(file))
@@ -53,8 +61,6 @@ def cached_image(file: OurPath, *, key: str) -> Found:
             return ABSENT if record is None else Found(state="unusable", why="its record is there without the image")
         if record is None:
             return Found(state="unusable", why="it has no record, so it was never finished")
-        if record.key != key:
-            return Found(state="unusable", why=f"its record belongs to the key {record.key}")
         if record.size_bytes != size:
             return Found(state="unusable", why=f"it has {size} bytes, its record says {record.size_bytes}")
         return Found(state="complete", record=record, used_at=_time(image_use(file)) or record.created_at)

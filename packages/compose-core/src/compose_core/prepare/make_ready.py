@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from compose_core.clock import Clock
 from compose_core.cluster.container_tools import ContainerTools
@@ -25,6 +22,7 @@ from compose_core.records.atomic import make_folder, names_in
 from compose_core.records.cached_image import CachedImage, PrepareRecord
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import CachePaths, image_lease
+from compose_core.records.tree import remove_tree
 
 PARALLEL = 3
 """Images that are made at the same time: each import has several connections of its own."""
@@ -191,12 +189,12 @@ class ImageMaker:
             if self.keep_failed:
                 error.details = f"{error.details}\nkept for a look: {folder}"
             else:
-                remove_tree(folder.path)
+                remove_tree(folder)
             raise
         except BaseException:
-            remove_tree(folder.path)
+            remove_tree(folder)
             raise
-        remove_tree(folder.path)
+        remove_tree(folder)
         self.on_progress(Progress(kind="ready", decision=decision, message=f"{size} bytes in {took_s:.1f} s"))
         return Ready(
             decision=decision,
@@ -234,7 +232,7 @@ class ImageMaker:
         """What killed makers of this image left; nobody else makes it now, because the lease is ours."""
         for name in names_in(self.cache.building):
             if name.kind == "folder" and name.name.startswith(f"{file.name}."):
-                remove_tree((self.cache.building / name.name).path)
+                remove_tree(self.cache.building / name.name)
 
 
 def verified_images(images: Iterable[PlannedImage], cache: CachePaths) -> tuple[Decision, ...]:
@@ -264,26 +262,6 @@ def _fault(image: PlannedImage, found: Found, cache: CachePaths) -> str:
     if found.record is not None and not is_intact(cache.image(image.runtime_path), found.record):
         return f"the image of {services} is damaged: {image.runtime_path} does not match its checksum"
     return ""
-
-
-def remove_tree(folder: Path) -> None:
-    """The folder is gone afterwards, as far as that is possible; root file systems hold folders that nobody may write."""
-
-    def make_writable(function: Callable[..., object], path: str, _: object) -> None:
-        parent = Path(path).parent
-        for below in (parent, Path(path)):
-            if not below.is_symlink() and below.is_dir():
-                below.chmod(below.stat().st_mode | stat.S_IRWXU)
-        if function in (os.unlink, os.rmdir):
-            function(path)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-
-    try:
-        shutil.rmtree(folder, onerror=make_writable)
-    except OSError:
-        return  # it is reaped by the next maker of this image
-    return
 
 
 def _paths(image: PlannedImage) -> Iterable[str]:
