@@ -79,12 +79,14 @@ class SlurmBench:
         max_array_size: int = 1001,
         message_timeout_s: int = 10,
         slurmd_timeout_s: int = 60,
+        over_memory_kill: bool = False,
         first_job_id: int = 1001,
         namespaces: bool | None = None,
         detached: bool = False,
     ) -> None:
         """Options only; `start` (or `with`) does the work.
 
+        `over_memory_kill`: steps that use more memory than they asked for are killed, as far as that goes without cgroups.
         `namespaces`: whether each node gets its own; None finds out whether that is possible here.
         `detached`: it outlives this process. Otherwise a guard process stops it when this process dies, however it dies.
         """
@@ -97,6 +99,7 @@ class SlurmBench:
             "message_timeout_s": message_timeout_s,
             "slurmd_timeout_s": slurmd_timeout_s,
         }
+        self._over_memory_kill = over_memory_kill
         self._first_job_id = first_job_id
         self._detached = detached
         self._ports = Ports()
@@ -435,6 +438,7 @@ class SlurmBench:
             freezer=self.tracks_daemonised_processes,
             gpu_files=make_gpu_files(root / "dev"),
             **self._settings,
+            over_memory_kill=self._over_memory_kill,
         )
         self._write_configuration()
 

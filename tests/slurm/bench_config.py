@@ -32,6 +32,7 @@ class Layout:
     max_array_size: int
     message_timeout_s: int
     slurmd_timeout_s: int
+    over_memory_kill: bool
 
     @property
     def slurm_conf(self) -> Path:
@@ -104,6 +105,7 @@ def slurm_conf(layout: Layout, *, first_job_id: int) -> str:
         "PrologFlags=Alloc,Contain",
         "JobAcctGatherType=jobacct_gather/linux",
         "JobAcctGatherFrequency=task=1",
+        *(["JobAcctGatherParams=OverMemoryKill"] if layout.over_memory_kill else []),
         *_accounting(layout),
         "GresTypes=gpu",
         f"NodeName=DEFAULT CPUs={CPUS_PER_NODE} Boards=1 SocketsPerBoard=1 CoresPerSocket={CPUS_PER_NODE} ThreadsPerCore=1"

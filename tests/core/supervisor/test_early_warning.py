@@ -146,9 +146,25 @@ def test_a_second_signal_of_that_name_means_what_it_always_does(slurm: World) ->
     )
     job.signal(signal.SIGHUP)
     job.until(lambda: "warned" in job.log("train"))
+    time.sleep(10.5)  # until then, it would be taken for the same one
     job.signal(signal.SIGHUP)
     assert job.wait() == 129
     assert job.end["cause"] == "signal"
+
+
+def test_a_signal_that_slurm_delivers_twice_is_one_warning(slurm: World) -> None:  # noqa: F811
+    """So is one that comes after the clock has sent it."""
+    job = started(slurm, step("train", COUNTS.format("USR1")), time_limit_s=61, early_signal=USR1)
+    job.until(lambda: job.events("early_signal"))
+    job.signal(signal.SIGUSR1)
+    job.until(lambda: "warned" in job.log("train"))
+    time.sleep(0.1)
+    job.signal(signal.SIGUSR1)
+    time.sleep(0.3)
+    job.signal(signal.SIGTERM)
+    assert job.wait() == 143
+    assert said(job) == ["up", "warned", "bye"]
+    assert len(scancel_calls(slurm)) == 2
 
 
 TIME_LEFT = 'if [[ $* == *%L ]]; then echo "squeue $*" >> "$FAKE/calls"; cat "$FAKE/left"; exit; fi\n'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compose_core.cli.main import main
+from compose_core.cli.entry import main
 
 if __name__ == "__main__":
     main()

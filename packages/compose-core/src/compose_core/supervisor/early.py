@@ -14,6 +14,8 @@ from compose_core.supervisor.talk import signal_name
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
 ASK_AGAIN_S = 30.0
+TWICE_S = 10.0
+"""Slurm delivers a signal twice at times; what comes later than this is another one."""
 EARLY_ENOUGH_S = 1.0
 """squeue tells whole seconds."""
 TIME_LEFT_FORM = re.compile(r"(?:(?:([0-9]+)-)?([0-9]+):)?([0-9]+):([0-9]+)")
@@ -39,6 +41,7 @@ class EarlyWarning:
         """Epoch seconds."""
         self._before_s = float(rule["at_seconds"]) if rule else 0.0
         self._from_slurm = bool(rule) and job.is_slurm and self.signum not in (signal.SIGTERM, signal.SIGINT)
+        self._meant_until = float("inf")
         self._job = job
         self._steps = steps
         self._tools = tools
@@ -65,7 +68,7 @@ class EarlyWarning:
 
     def is_meant(self, signum: int) -> bool:
         """A signal that arrived is the warning: Slurm sends it to the batch script alone, and once."""
-        return self._from_slurm and self.sent_at is None and signum == self.signum
+        return self._from_slurm and signum == self.signum and time.monotonic() < self._meant_until
 
     def advance(self, now: float) -> None:
         """Send it when it is due, and again to steps that could not be reached yet."""
@@ -86,6 +89,8 @@ class EarlyWarning:
 
     def send(self, source: str) -> None:
         """The warning goes to every main service that runs; `source` is `slurm` or `clock`."""
+        if source == "slurm" and self._meant_until == float("inf"):
+            self._meant_until = time.monotonic() + TWICE_S
         if self.sent_at is not None or self._job.outcome is not None:
             return
         self.sent_at = time.time()

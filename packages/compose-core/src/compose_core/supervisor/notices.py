@@ -82,7 +82,7 @@ def explained(how: str, code: int, story: StepStory, told: str, warning: str) ->
 
     `told` is why it was told to stop, `warning` the name of the early warning that it got; both may be empty.
     """
-    if told == "time_limit" or story.reached_its_limit:
+    if told == "time_limit" or (story.reached_its_limit and not told):
         return "its time limit was reached ({})".format(how)
     if story.ran_out_of_memory:
         return "it ran out of memory ({}): ask for more with x-slurm.mem, or use less".format(how)

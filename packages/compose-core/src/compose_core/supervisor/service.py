@@ -59,6 +59,7 @@ class Service:
         """Why it was told to stop: `teardown`, `readiness` or `time_limit`; empty while it was not."""
         self.kill_at: Optional[float] = None
         self.killed_at: Optional[float] = None
+        self.kill_again_at: Optional[float] = None
         self.lingering: Optional[Tuple[int, Optional[int]]] = None
         """How its process ended, while others of its group still use their grace time."""
         self.verdict_at: Optional[float] = None

@@ -131,10 +131,21 @@ class Steps:
             argv = ["squeue", "--steps", "-h", "-j", self._job_id, "-o", "%i|%j"]
             self._tools.start(argv, self._take_ids)
 
-    def kill(self, service: Service) -> None:
-        """KILL to a step whose id is known, besides what its srun gets."""
-        if service.step_id is not None:
-            self._tools.start(["scancel", "--signal=KILL", service.step_id], lambda _status, _output: None)
+    def kill(self, service: Service) -> bool:
+        """KILL to the processes of a step, after which its srun ends; False when its id is not known.
+
+        Where Slurm refuses, because it is ending the whole job itself, srun is killed and the tasks follow when Slurm kills them.
+        """
+        process = service.process
+        if process is None or service.step_id is None:
+            return False
+
+        def answered(status: int, _output: str) -> None:
+            if status not in SCANCEL_DELIVERED and service.process is process:
+                send(process.pid, signal.SIGKILL)
+
+        self._tools.start(["scancel", "--signal=KILL", service.step_id], answered)
+        return True
 
     def _take_ids(self, status: int, output: str) -> None:
         ids: Dict[str, List[str]] = {}

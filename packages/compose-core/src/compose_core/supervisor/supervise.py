@@ -49,6 +49,8 @@ from compose_core.supervisor.service import Service
 from compose_core.supervisor.steps import Steps, Tools
 from compose_core.supervisor.talk import Refused, complain, signal_name
 
+SRUN_KILL_S = 2.0
+"""How long srun may take to end when its step was killed, before it is killed itself."""
 UNKILLABLE_S = 5.0
 """How long a killed process may linger (device sleep) before teardown goes on without it."""
 LINGER_S = 0.05
@@ -195,7 +197,8 @@ class Supervisor(Stoppable):
                 due += [service.probe.next_at, service.probe.deadline]
             if service.status == "backoff" and not self.hooks.is_busy(service, "restart"):
                 due.append(service.relaunch_at)
-            due += [at for at in (service.kill_at, service.verdict_at, service.limit_at) if at is not None]
+            timers = (service.kill_at, service.kill_again_at, service.verdict_at, service.limit_at)
+            due += [at for at in timers if at is not None]
             if service.is_alive and service.killed_at is not None:
                 due.append(service.killed_at + UNKILLABLE_S)
             if service.lingering is not None:
@@ -424,6 +427,9 @@ class Supervisor(Stoppable):
             self.kill(service, now)
         if service.lingering is not None and not group_exists(service.pid):
             self.exited(service, service.lingering[0], service.lingering[1], now)
+        if service.kill_again_at is not None and now >= service.kill_again_at:
+            service.kill_again_at = None
+            send(service.pid, signal.SIGKILL)
         if service.is_alive and service.killed_at is not None and now >= service.killed_at + UNKILLABLE_S:
             self.record.tell(service.name, "did not die (pid {}); going on without it".format(service.pid))
             self.exited(service, 137, int(signal.SIGKILL), now)
@@ -475,7 +481,7 @@ class Supervisor(Stoppable):
             service.process.returncode = code
         service.process, service.lingering, service.kill_at, service.finished_at = None, None, None, time.time()
         self.fire(service, "exit", code)
-        service.limit_at = None
+        service.limit_at = service.kill_again_at = None
         if was_told == "teardown" or (self.outcome is not None and code != 0):
             service.status = "failed" if service.status == "failed" else "stopped"
         elif was_told == "readiness":
@@ -603,9 +609,10 @@ class Supervisor(Stoppable):
         service.stopping = service.stopping or "teardown"
         self.record.event("killed", service.name)
         self.record.tell(service.name, "killed after its grace time")
-        if self.uses_srun(service):
-            self.steps.kill(service)
-        send(service.pid, signal.SIGKILL)
+        if not self.uses_srun(service) or not self.steps.kill(service):
+            send(service.pid, signal.SIGKILL)
+        else:
+            service.kill_again_at = now + SRUN_KILL_S
 
     def uses_srun(self, service: Service) -> bool:
         """Its process is srun, which passes signals on in ways of its own."""
