@@ -94,9 +94,9 @@ def take_the_node(bench: SlurmBench, node: str, _job: str) -> None:
     preempt(bench, node)
 
 
-@pytest.mark.parametrize("how", [requeue, take_the_node])
+@pytest.mark.parametrize(("how", "status"), [(requeue, "CANCELLED"), (take_the_node, "PREEMPTED")])
 def test_the_second_attempt_goes_on_from_the_checkpoint_of_the_first(
-    slurm_project: Project, slurm_bench: SlurmBench, how: Callable[[SlurmBench, str, str], None]
+    slurm_project: Project, slurm_bench: SlurmBench, how: Callable[[SlurmBench, str, str], None], status: str
 ) -> None:
     """`scontrol requeue`, and preemption; nobody is told in between that the job had ended."""
     shared = slurm_project.folder.parent / "runs"
@@ -108,18 +108,18 @@ def test_the_second_attempt_goes_on_from_the_checkpoint_of_the_first(
     assert (waiting["exit_code"], waiting["ended_at"], waiting["cause"]) == (None, None, None)
     report = watched.end()
     assert (report["state"], report["attempt"], report["is_resume"], report["exit_code"]) == ("COMPLETED", 1, True, 0)
-    check_the_attempts(slurm_project, job, shared)
+    check_the_attempts(slurm_project, job, shared, status)
     stdout, _ = follower.communicate(timeout=60)
     assert "attempt 0 resume 0 from 0" in stdout
     assert "attempt 1 resume 1 from 5" in stdout
 
 
-def check_the_attempts(project: Project, job: str, shared: Path) -> None:
+def check_the_attempts(project: Project, job: str, shared: Path, status: str) -> None:
     """Files of both attempts, and what the commands show of them."""
     folder = project.job_dir(job)
     states = [json.loads((folder / f"attempts/{number}/state.json").read_text()) for number in (0, 1)]
     assert [(state["job_status"], state["attempt"], state["is_resume"]) for state in states] == [
-        ("CANCELLED", 0, False),
+        (status, 0, False),
         ("COMPLETED", 1, True),
     ]
     assert {state["resume_dir"] for state in states} == {str(shared)}
@@ -160,7 +160,7 @@ def test_after_the_loss_of_its_node_the_job_goes_on_elsewhere(slurm_project: Pro
 
 
 def test_without_resume_a_preempted_job_goes_on_in_its_folder(slurm_project: Project, slurm_bench: SlurmBench) -> None:
-    """Its CANCELLED between two attempts is nobody's last word."""
+    """What it says of its end between two attempts is nobody's last word."""
     watched = started(
         slurm_project,
         """
@@ -175,7 +175,7 @@ def test_without_resume_a_preempted_job_goes_on_in_its_folder(slurm_project: Pro
     )
     preempt(slurm_bench, "node3")
     watched.until(lambda report: report["state"] == "PENDING", "it is in the queue again")
-    assert slurm_project.state(watched.job)["job_status"] == "CANCELLED"
+    assert slurm_project.state(watched.job)["job_status"] == "PREEMPTED"
     report = watched.end()
     assert (report["state"], report["attempt"]) == ("COMPLETED", 1)
     log = slurm_project.log(watched.job, "train").splitlines()
@@ -183,6 +183,32 @@ def test_without_resume_a_preempted_job_goes_on_in_its_folder(slurm_project: Pro
     assert not (slurm_project.job_dir(watched.job) / "attempts").exists()
     only_one = slurm_project.hpcc("logs", "--attempt", "0", code=2).stderr
     assert "x-slurm.resume" in only_one
+
+
+def test_a_job_that_is_cancelled_while_it_waits_again_has_ended(
+    slurm_project: Project, slurm_bench: SlurmBench
+) -> None:
+    """By the word of the scheduler, whatever its first attempt said."""
+    shared = slurm_project.folder.parent / "runs"
+    watched = started(slurm_project, RESUMING.format(node="node3", shared=shared))
+    slurm_bench.run(["scontrol", "requeue", watched.job], check=True)
+    watched.until(lambda report: report["state"] == "PENDING", "it is in the queue again")
+    cancelled = slurm_project.json("cancel")
+    assert (cancelled["state"], cancelled["confirmed"]) == ("CANCELLED", True)
+    assert watched.end()["state"] == "CANCELLED"
+
+
+def test_an_attempt_that_cannot_begin_is_a_failure(slurm_project: Project, slurm_bench: SlurmBench) -> None:
+    """It writes nothing of its own, so the scheduler's word counts, and not that of the attempt before."""
+    shared = slurm_project.folder.parent / "runs"
+    watched = started(slurm_project, RESUMING.format(node="node3", shared=shared))
+    slurm_bench.run(["scontrol", "requeue", watched.job], check=True)
+    watched.until(lambda report: report["state"] == "PENDING", "it is in the queue again")
+    shared.rename(shared.parent / "moved")
+    shared.write_text("no folder")
+    report = watched.end()
+    assert (report["state"], report["cause"]) == ("FAILED", None)
+    assert "x-slurm.resume" in Path(report["record"]["batch_log"]).read_text()
 
 
 def test_a_job_that_may_not_be_requeued_is_not(slurm_project: Project, slurm_bench: SlurmBench) -> None:

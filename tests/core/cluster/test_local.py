@@ -415,6 +415,18 @@ def test_where_nothing_tells_the_end_the_node_failed(world: World) -> None:
     assert "gone" in row.reason
 
 
+def test_the_end_marker_of_the_newest_attempt_counts(world: World) -> None:
+    """With x-slurm.resume it lies in the attempt's folder, where a link leads."""
+    job = world.submit("sleep 0.3; exit 143")
+    world.end_marker(job.job_id, "time_limit", world.tokens[0], 143)
+    folder = world.project / ".hpc-compose" / job.job_id
+    (folder / "attempts/0").mkdir(parents=True)
+    (folder / "end.json").rename(folder / "attempts/0/end.json")
+    for name in ("end.json", "state.json"):
+        (folder / name).symlink_to(f"attempts/0/{name}")
+    assert world.wait_for(job.job_id, JobState.TIMEOUT).exit_code == 143
+
+
 def test_an_end_marker_of_an_earlier_job_is_not_believed(world: World) -> None:
     job = world.submit("exec sleep 300")
     world.end_marker(job.job_id, "completed", token(), 0)

@@ -38,6 +38,8 @@ class History:
         self.writes_files: dict[str, str] = {}
         self.jobs: list[tuple[FakeJob, JobRecord]] = []
         self.lost: set[str] = set()
+        self.silent: set[str] = set()
+        """Tokens of jobs whose attempt ends before it writes anything, as when its node cannot run it."""
         self.told: dict[str, str] = {}
         self.cluster.on_start = self.began
         self.cluster.on_end = self.ended
@@ -52,6 +54,9 @@ class History:
         self.jobs.append((job, record))
 
     def began(self, job: FakeJob) -> None:
+        self.silent.discard(job.token or "")
+        if job.restarts and self.chance.random() < 0.3:
+            self.silent.add(job.token or "")
         if self.files_of(job) != "none":
             self.write(job, "RUNNING")
 
@@ -86,7 +91,7 @@ class History:
         )
 
     def files_of(self, job: FakeJob) -> str:
-        return self.writes_files.get(job.token or "", "none")
+        return "none" if job.token in self.silent else self.writes_files.get(job.token or "", "none")
 
     def record_of(self, job: FakeJob) -> JobRecord | None:
         return next((record for other, record in self.jobs if other is job), None)

@@ -118,9 +118,27 @@ def test_a_job_that_slurm_started_again_runs() -> None:
 
 @pytest.mark.parametrize("queue", [ABSENT, queued("CANCELLED"), queued("TIMEOUT")])
 def test_a_cancelled_job_that_does_not_come_back_is_final(queue: Word) -> None:
-    """The queue answered without it, or with its end."""
-    snapshot = seen(state=state_file("CANCELLED"), queue=queue)
+    """The queue answered without it, or with its end, and the accounting knows of no later attempt."""
+    snapshot = seen(state=state_file("CANCELLED"), queue=queue, accounting=DISABLED)
     assert (snapshot.state, snapshot.terminal) == (JobState.CANCELLED, True)
+
+
+@pytest.mark.parametrize("cause", ["cancelled", "preempted", "requeued"])
+def test_an_attempt_that_ended_without_a_word_is_not_what_the_earlier_one_said(cause: str) -> None:
+    """The queue or the accounting tells how it ended: it started later than the end that the files tell of."""
+    state = state_file("CANCELLED", cause=cause, age_s=100)
+    later = {"started_at": NOW - 10, "exit_code": 3}
+    for snapshot in (
+        seen(state=state, queue=queued("FAILED", **later)),
+        seen(state=state, queue=ABSENT, accounting=accounted("FAILED", **later)),
+        seen(end=end_marker(cause, age_s=100), queue=ABSENT, accounting=accounted("FAILED", **later)),
+    ):
+        assert (snapshot.state, snapshot.terminal, snapshot.exit_code) == ("FAILED", True, 3)
+        assert snapshot.cause is None
+    assert not seen(state=state, queue=queued("NODE_FAIL", **later)).terminal
+    assert not seen(state=state, queue=ABSENT, accounting=SILENT).terminal
+    earlier = accounted("CANCELLED", started_at=NOW - 500)
+    assert seen(state=state, queue=ABSENT, accounting=earlier).source == "state"
 
 
 def test_a_cancelled_job_is_not_final_while_nobody_knows_whether_it_comes_back() -> None:
@@ -157,7 +175,7 @@ def test_the_scheduler_is_asked_only_when_the_files_do_not_settle_it() -> None:
 )
 def test_the_end_marker_decides_when_teardown_was_cut_short(cause: str, state: str) -> None:
     """It is the first thing that teardown writes."""
-    snapshot = seen(state=state_file(age_s=70), end=end_marker(cause), queue=ABSENT)
+    snapshot = seen(state=state_file(age_s=70), end=end_marker(cause), queue=ABSENT, accounting=DISABLED)
     assert (snapshot.state, snapshot.terminal, snapshot.cause) == (state, True, cause)
     assert snapshot.exit_code == (0 if cause == "completed" else 17)
 

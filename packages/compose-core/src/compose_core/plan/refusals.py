@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from compose_core.errors import Problem
 from compose_core.plan.context import PlanContext
+from compose_core.plan.resume import resume_problems
 from compose_core.plan.text import VARIABLE_OF_MOUNT
 from compose_core.spec import LoadedSpec
 from compose_core.spec.executable import not_executed_yet
@@ -24,10 +25,11 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _local_engine_mpi,
         _warning_without_limit,
         _cleanup_needs_enroot,
+        resume_problems,
         _path_of_the_program,
     ):
         found.extend(site_check(loaded, context))
-    for file_check in (_mount_syntax, _resume_mount_syntax, _host_notes, values_in_script):
+    for file_check in (_mount_syntax, _host_notes, values_in_script):
         found.extend(file_check(loaded))
     return tuple(found)
 
@@ -159,17 +161,6 @@ def _mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:
                     where=loaded.locate(f"services.{name}.volumes[{position}]"),
                     remedy="Rename the folder, or mount one above it.",
                 )
-
-
-def _resume_mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:
-    resume = loaded.spec.x_slurm.resume
-    if resume is not None and not _uses_host(loaded) and set(":,") & set(resume.path):
-        yield Problem(
-            code="mount-syntax",
-            message=f"the resume folder {resume.path!r} holds `:` or `,`, which separate mounts and cannot be escaped",
-            where=loaded.locate("x-slurm.resume.path"),
-            remedy="Rename the folder.",
-        )
 
 
 def _host_notes(loaded: LoadedSpec) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from compose_core.cluster.engine import Answer, JobRow, Unavailable
@@ -383,14 +383,42 @@ def _by_last_word(evidence: Evidence, said: JobState, cause: str | None, at: flo
         return _Verdict(state=said, source="state", detail=detail, stale=True)
     row = queue.row
     if row is None:
-        return final
+        return _gone_after_last_word(evidence, final, at)
+    if row.state.is_waiting or _is_later(row, at):
+        return _next_attempt(evidence, row)
     if row.state.is_terminal:
         return _requeueable(evidence, row) if row.state.may_be_requeued else final
-    started_again = row.started_at is not None and at is not None and row.started_at > at
-    if row.state.is_waiting or started_again:
-        detail = "Slurm put it back into the queue"
-        return _Verdict(state=row.state, source=row.source, row=row, detail=detail, is_next_attempt=True)
     return _Verdict(state=said, source="state", row=row, detail="it ended and still frees its nodes")
+
+
+def _gone_after_last_word(evidence: Evidence, final: _Verdict, at: float | None) -> _Verdict:
+    """The queue has forgotten the job: only the accounting knows of an attempt that ended before it could say a word."""
+    accounting = evidence.accounting
+    if accounting is None or not (accounting.answered or accounting.disabled):
+        detail = "it was told to stop, and whether it ran again after that is not known yet"
+        return _Verdict(state=final.state, source="state", detail=detail, stale=True)
+    row = accounting.row
+    return _next_attempt(evidence, row) if row and row.state.is_terminal and _is_later(row, at) else final
+
+
+def _next_attempt(evidence: Evidence, row: JobRow) -> _Verdict:
+    """Slurm put it back into the queue, and this is what became of it there."""
+    if row.state.may_be_requeued:
+        return replace(_requeueable(evidence, row), is_next_attempt=True)
+    detail = "" if row.state.is_terminal else "Slurm put it back into the queue"
+    return _Verdict(
+        state=row.state,
+        source=row.source,
+        terminal=row.state.is_terminal,
+        row=row,
+        detail=detail,
+        is_next_attempt=True,
+    )
+
+
+def _is_later(row: JobRow, at: float | None) -> bool:
+    """The row is of an attempt that began after this moment."""
+    return row.started_at is not None and at is not None and row.started_at > at
 
 
 def _by_end_marker(evidence: Evidence, end: EndMarker) -> _Verdict:
@@ -406,7 +434,7 @@ def _by_end_marker(evidence: Evidence, end: EndMarker) -> _Verdict:
     if evidence.fresh:
         return _Verdict(state=JobState.COMPLETING, source="state", row=row, detail=f"it is ending: {end.cause}")
     verdict = _by_last_word(evidence, said, end.cause, end.at)
-    if not verdict.terminal:
+    if not verdict.terminal or verdict.is_next_attempt:
         return verdict
     detail = "its supervisor ended before it had finished its teardown"
     return _Verdict(state=said, source="state", terminal=True, row=row, detail=detail)
