@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from compose_core.errors import NoSuchJob, SchedulerRefused
 from compose_core.job_state import JobState
 from compose_core.operations import submit_context
 from compose_core.records.job_record import JobRecord
+from compose_core.records.paths import JobPaths
 from compose_core.submission.submit import Submission, submit_plan
 from compose_core.testing import FakeCluster, accept_then_timeout
 from compose_core.tracking.cancel import cancel_job
@@ -213,3 +215,15 @@ def test_every_record_of_a_task_is_one_that_could_have_been_written(bench: Bench
     for task in task_records(record):
         assert JobRecord.model_validate(task.as_json()) == task
     assert [task.array_task_id for task in task_records(record)] == list(array_tasks("0-3:3"))
+
+
+def test_a_log_that_is_named_by_slurms_own_number_is_known_once_the_task_has_told_it(bench: Bench) -> None:
+    """Nothing outside of the task says which number `%j` is."""
+    record = bench.submit("0-1", batch_log="logs/%x-%j.out").record
+    task = JobPaths(Path(task_record(record, 1).job_dir))
+    task.job_dir.mkdir(parents=True)
+    state = {"schema_version": 1, "job_id": f"{record.job_id}_1", "slurm_job_id": "812", "job_status": "COMPLETED"}
+    task.state.path.write_text(json.dumps({**state, "job_exit_code": 0, "submission_token": record.submission_token}))
+    snapshot = observe_one(record, bench.cluster.slurm(), bench.cluster.clock)
+    logs = [Path(one.record.batch_log).name for one in snapshot.tasks]
+    assert logs == ["hello-%j.out", "hello-812.out"]

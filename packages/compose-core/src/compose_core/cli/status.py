@@ -40,7 +40,7 @@ def status(tools: Tools, file: Path, job_id: str | None) -> int:
         tools.output.json(
             {
                 **snapshot.as_json(),
-                "record": record.as_json(),
+                "record": snapshot.record.as_json(),
                 "log_dir": None if record.array else f"{record.job_dir}/logs",
             }
         )

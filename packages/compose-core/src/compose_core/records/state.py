@@ -85,6 +85,8 @@ class StateFile(Format):
     """The engine."""
     runtime_backend: str = ""
     job_id: JobIdText
+    slurm_job_id: str | None = None
+    """Slurm's own number of the job, which for a task of an array is another one than `<array>_<task>`; None elsewhere."""
     job_name: str = ""
     submission_token: TokenText | None = None
     """None: the script was submitted by hand, without a claim."""

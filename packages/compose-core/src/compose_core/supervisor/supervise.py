@@ -769,6 +769,7 @@ class Supervisor(Stoppable):
             "backend": "slurm" if self.is_slurm else "local",
             "runtime_backend": self.description.get("backend"),
             "job_id": self.job_id,
+            "slurm_job_id": self.environment.get("SLURM_JOB_ID") if self.is_slurm else None,
             "job_name": self.description.get("name"),
             "submission_token": self.record.token,
             "job_status": outcome.job_status if outcome else "RUNNING",

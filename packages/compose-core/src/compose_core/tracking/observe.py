@@ -29,7 +29,7 @@ from compose_core.tracking.snapshot import (
     needs_scheduler,
     word_of,
 )
-from compose_core.tracking.task_records import task_records
+from compose_core.tracking.task_records import task_records, with_known_log
 
 _ACCOUNTING_BEFORE_S = 3600.0
 _CLOCK_SET_S = 2.0
@@ -90,7 +90,7 @@ def _look(
     now = clock.now()
     evidences = [
         Evidence(
-            record=record,
+            record=with_known_log(record, found.state.slurm_job_id if found.state else None),
             files=found,
             now=now,
             memory=_recall(watch, record, found, now),

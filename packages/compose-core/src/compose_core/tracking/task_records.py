@@ -34,6 +34,14 @@ def task_record(array: JobRecord, task: int) -> JobRecord:
     )
 
 
+def with_known_log(record: JobRecord, slurm_job_id: str | None) -> JobRecord:
+    """The record of a task whose batch log is named by a number that the task itself has told since."""
+    if record.array_task_id is None or slurm_job_id is None or "%" not in Path(record.batch_log).name:
+        return record
+    log = Path(record.batch_log)
+    return record.model_copy(update={"batch_log": str(log.with_name(with_own_number(log.name, slurm_job_id)))})
+
+
 def _batch_log(array: JobRecord, job_id: JobId) -> str:
     """Filled in as far as it is known outside of the node: `%j` of a task is a number that only Slurm knows."""
     assert array.array is not None
