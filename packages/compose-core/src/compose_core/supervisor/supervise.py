@@ -255,10 +255,10 @@ class Supervisor(Stoppable):
         while service.port_holders:
             service.port_holders.pop().close()
         self.record.is_stale = True
+        if service.readiness:
+            service.probe = self.make_probe(service, service.readiness, now)
         try:
             self.logs.begin(service)
-            if service.readiness:
-                service.probe = self.make_probe(service, service.readiness, now)
             log = self.logs.writer(service)
             try:
                 service.process = subprocess.Popen(
@@ -530,7 +530,7 @@ class Supervisor(Stoppable):
 
     def fire(self, service: Service, event: str, exit_code: Optional[int]) -> None:
         """Let the service's hooks for this event run."""
-        if service.hooks:
+        if any(hook["on"] == event for hook in service.hooks):
             try:
                 environment = self.secrets.given_to(service.secrets, self.step_environment(service))
             except SecretUnavailable as error:
