@@ -2,10 +2,11 @@
 
 This is the public door. Names are imported when they are first used, so `import compose_core` costs next to nothing.
 
-    from compose_core import Site, build_plan, load_spec, observe, plan_context, submit
+    from compose_core import Site, build_plan, load_spec, observe, plan_context, prepare_images, submit
 
     site = Site.detect()
     plan = build_plan(load_spec("compose.yaml", variables=site.environment), plan_context(site))
+    prepare_images(site, plan)
     job = submit(site, plan, run_key="my-task")
     snapshot = observe(site, [job.record])[0]
 """
@@ -20,6 +21,7 @@ from compose_core.version import __version__
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
     from compose_core.errors import ExitCode, HpccError, Location, Problem, SpecError
+    from compose_core.images import image_decisions, prepare_images
     from compose_core.job_state import JobId, JobState
     from compose_core.operations import (
         cancel,
@@ -69,8 +71,10 @@ _HOMES = {
     "down": "operations",
     "export_artifacts": "operations",
     "find_job": "operations",
+    "image_decisions": "images",
     "observe": "operations",
     "plan_context": "planning",
+    "prepare_images": "images",
     "resolve_submissions": "operations",
     "submit": "operations",
     "tracked_jobs": "operations",
@@ -101,9 +105,11 @@ __all__ = [
     "down",
     "export_artifacts",
     "find_job",
+    "image_decisions",
     "load_spec",
     "observe",
     "plan_context",
+    "prepare_images",
     "render_script",
     "resolve_submissions",
     "submit",

@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": "Show what would be submitted, and why each default is what it is.",
     "inspect": "Show each service in detail: command, environment, mounts, geometry.",
     "render": "Print the batch script that `up` would submit.",
+    "preflight": "Check what the job needs of this machine and this site.",
     "prepare": "Make the images ready that the services run in.",
     "cache": "Look at the cached images, and remove those that nothing needs.",
     "up": "Submit the job and follow it until it ends.",

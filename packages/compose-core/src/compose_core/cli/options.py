@@ -43,6 +43,9 @@ def programs(command: Command) -> Command:
 
     @click.option("--enroot-bin", metavar="PATH", help="The enroot of this machine.")
     @click.option("--apptainer-bin", metavar="PATH", help="The apptainer of this machine.")
+    @click.option(
+        "--srun-bin", metavar="PATH", help="The srun of this machine, for checks; a job uses that of its nodes."
+    )
     @click.option("--sbatch-bin", metavar="PATH", help="The sbatch of this machine.")
     @functools.wraps(command)
     def with_programs(
@@ -50,10 +53,11 @@ def programs(command: Command) -> Command:
         tools: Tools,
         enroot_bin: str | None,
         apptainer_bin: str | None,
+        srun_bin: str | None,
         sbatch_bin: str | None,
         **kwargs: Any,
     ) -> Any:
-        chosen = {"enroot": enroot_bin, "apptainer": apptainer_bin, "sbatch": sbatch_bin}
+        chosen = {"enroot": enroot_bin, "apptainer": apptainer_bin, "srun": srun_bin, "sbatch": sbatch_bin}
         named = tools.with_programs({name: path for name, path in chosen.items() if path})
         return command(*args, tools=named, **kwargs)
 
@@ -63,6 +67,7 @@ def programs(command: Command) -> Command:
 def submission(command: Command) -> Command:
     """What `up` and `submit` have in common."""
     for option in (
+        click.option("--no-preflight", is_flag=True, help="Leave the checks of `hpcc preflight` out."),
         click.option("--skip-prepare", is_flag=True, help="Make no image; those that are there are checked and used."),
         click.option("--force-rebuild", is_flag=True, help="Import and build images anew."),
         click.option(

@@ -241,6 +241,36 @@ class PlannedSignalReport(_Part):
     at_seconds: int
 
 
+class FindingReport(_Part):
+    """One check."""
+
+    check: str
+    level: Literal["error", "warning", "info", "ok"]
+    message: str
+    remediation: str
+
+
+class PreflightSummaryReport(_Part):
+    """How many checks ended how."""
+
+    blockers: int
+    actionable_warnings: int
+    contextual_warnings: int
+    passed_checks: int
+
+
+class PreflightReport(Report):
+    """`preflight`."""
+
+    compose_file: str
+    strict: bool
+    summary: PreflightSummaryReport
+    blockers: list[FindingReport]
+    actionable_warnings: list[FindingReport]
+    contextual_warnings: list[FindingReport]
+    passed_checks: list[FindingReport]
+
+
 class CacheEntryReport(_Part):
     """One cached image."""
 
@@ -677,6 +707,7 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "plan": (PlanReport,),
     "inspect": (PlanReport,),
     "render": (RenderReport,),
+    "preflight": (PreflightReport,),
     "prepare": (PrepareReport,),
     "cache list": (CacheListReport,),
     "cache inspect": (CacheInspectReport,),

@@ -10,6 +10,7 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.output import write_private
+from compose_core.cli.preflight import check_before_submit
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
 
@@ -48,6 +49,7 @@ def submit_and_follow(
     allow_resume_changes: bool,
     metrics_interval: int | None,
     no_metrics: bool,
+    no_preflight: bool,
     skip_prepare: bool,
     force_rebuild: bool,
     keep_failed_prep: bool,
@@ -67,6 +69,8 @@ def submit_and_follow(
     if resume_diff_only:
         show_resume_diff(tools.output, plan)
         return 0
+    if not no_preflight:
+        check_before_submit(tools, plan)
     if plan.images and not (dry_run and skip_prepare):
         _make_images_ready(tools, plan, skip=skip_prepare, force=force_rebuild, keep_failed=keep_failed_prep)
     script = render_script(plan)

@@ -9,6 +9,7 @@ class SlurmTools(Frozen, kw_only=True):
     """The programs to call, by name or path, for sites that wrap them."""
 
     sbatch: str = "sbatch"
+    srun: str = "srun"
     squeue: str = "squeue"
     sacct: str = "sacct"
     scontrol: str = "scontrol"

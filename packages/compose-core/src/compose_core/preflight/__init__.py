@@ -1,0 +1,1 @@
+"""Checks of this machine and this site before anything changes."""
