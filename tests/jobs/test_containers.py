@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,3 +129,25 @@ def test_a_service_without_a_command_runs_the_images_own(place: tuple[Project, s
     )
     report = project.up()
     assert "own entrypoint and own command" in project.log(report["job_id"], "own").splitlines()
+
+
+def test_a_secret_wins_over_the_images_variable(place: tuple[Project, str], images: Images) -> None:
+    """Container programs are told its name alone; the service next to it sees what the image says."""
+    project, backend = place
+    value = 's3cr3t $(id) `id` it\'s "so" ünï'
+    project.write(value + "\n", "key").chmod(0o600)
+    project.environment["SOURCE_TOKEN"] = value + "!"
+    project.write(
+        f"""
+        runtime: {{backend: {backend}}}
+        x-slurm: {{time: "00:02:00"}}
+        secrets: {{ROLE: {{file: key}}, TOKEN: {{env: SOURCE_TOKEN}}}}
+        services:
+          app: {{image: {images.server}, command: 'printf "<%s><%s>" "$ROLE" "$TOKEN" | sha256sum', secrets: [ROLE, TOKEN]}}
+          other: {{image: {images.server}, command: 'echo "$ROLE" "${{TOKEN-unset}}" "${{SOURCE_TOKEN-unset}}"'}}
+        """
+    )
+    report = project.up()
+    digest = hashlib.sha256(f"<{value}><{value}!>".encode()).hexdigest()
+    assert project.log(report["job_id"], "app").split()[:1] == [digest]
+    assert project.log(report["job_id"], "other") == "server of the image unset unset\n"
