@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from compose_core.cluster.runner import Finished
-from compose_core.cluster.scancel import parse_scancel, scancel_argv
+from compose_core.cluster.scancel import kill_steps_argv, parse_scancel, scancel_argv
 from compose_core.job_state import JobId
 
 
@@ -9,9 +9,9 @@ def _answer(rc: int, stderr: str = "") -> Finished:
     return Finished(argv=("scancel",), rc=rc, stderr=stderr)
 
 
-def test_force_kills_at_once() -> None:
+def test_a_job_is_cancelled_by_its_id_and_steps_are_killed_by_theirs() -> None:
     assert scancel_argv(JobId("41")) == ["scancel", "41"]
-    assert scancel_argv(JobId("41"), force=True) == ["scancel", "--signal=KILL", "--full", "41"]
+    assert kill_steps_argv(["41.0", "41.1"]) == ["scancel", "--signal=KILL", "41.0", "41.1"]
 
 
 def test_silence_with_status_0_means_that_it_was_requested() -> None:

@@ -272,6 +272,14 @@ def test_a_job_is_cancelled_after_one_look_at_its_token(
     assert _rows(engine.queue())[job_id].state is JobState.CANCELLED
 
 
+def test_a_forced_cancel_asks_for_the_steps_first(cluster: FakeCluster, engine: Slurm, request_: SubmitRequest) -> None:
+    """The batch step and the like are left to the cancel."""
+    job_id = _id(engine.submit(request_))
+    assert engine.cancel(job_id, token=TOKEN, force=True).requested
+    assert cluster.programs_run == ["sbatch", "squeue", "squeue", "scancel"]
+    assert _rows(engine.queue())[job_id].state is JobState.CANCELLED
+
+
 def test_a_reused_id_is_never_cancelled(cluster: FakeCluster, engine: Slurm, request_: SubmitRequest) -> None:
     """scancel knows only ids, and would hit another job of the same user."""
     job_id = _id(engine.submit(request_))

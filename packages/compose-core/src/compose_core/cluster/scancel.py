@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from compose_core.cluster.engine import CancelAnswer
 from compose_core.cluster.runner import Finished
 from compose_core.cluster.slurm_text import fault_kind
@@ -11,9 +13,17 @@ _CONTROLLER_DOWN = 8
 """Measured with 22.05."""
 
 
-def scancel_argv(job_id: JobId, *, force: bool = False, program: str = "scancel") -> list[str]:
-    """TERM now and KILL after the site's KillWait; with `force` KILL at once."""
-    return [program, *(["--signal=KILL", "--full"] if force else []), str(job_id)]
+def scancel_argv(job_id: JobId, *, program: str = "scancel") -> list[str]:
+    """TERM now and KILL after the site's KillWait; `--signal=KILL` for a whole job is the same.
+
+    Source: measured with 22.05.
+    """
+    return [program, str(job_id)]
+
+
+def kill_steps_argv(step_ids: Sequence[str], program: str = "scancel") -> list[str]:
+    """KILL at once to every process of these steps."""
+    return [program, "--signal=KILL", *step_ids]
 
 
 def parse_scancel(answer: Finished) -> CancelAnswer:

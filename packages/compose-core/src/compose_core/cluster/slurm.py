@@ -27,7 +27,7 @@ from compose_core.cluster.runner import CommandRunner, Finished, NotFound, NotSt
 from compose_core.cluster.sacct import chunks, parse_sacct, sacct_argv
 from compose_core.cluster.sbatch import parse_sbatch, sbatch_argv
 from compose_core.cluster.sbatch_directives import job_options
-from compose_core.cluster.scancel import parse_scancel, scancel_argv
+from compose_core.cluster.scancel import kill_steps_argv, parse_scancel, scancel_argv
 from compose_core.cluster.scontrol import (
     parse_ping,
     parse_show_config,
@@ -40,7 +40,13 @@ from compose_core.cluster.scontrol import (
 from compose_core.cluster.sinfo import PartitionRow, parse_sinfo, sinfo_argv
 from compose_core.cluster.slurm_text import fault_kind
 from compose_core.cluster.slurm_tools import SlurmTools
-from compose_core.cluster.squeue import parse_squeue, squeue_argv, squeue_jobs_argv
+from compose_core.cluster.squeue import (
+    parse_squeue,
+    parse_squeue_steps,
+    squeue_argv,
+    squeue_jobs_argv,
+    squeue_steps_argv,
+)
 from compose_core.job_state import JobId
 
 SBATCH_TIMEOUT_S = 60.0
@@ -139,11 +145,22 @@ class Slurm:
             doubt = self._doubt(job_id, token)
             if doubt is not None:
                 return doubt
-        argv = scancel_argv(job_id, force=force, program=self._tools.scancel)
+        if force:
+            self._kill_steps(job_id)
+        argv = scancel_argv(job_id, program=self._tools.scancel)
         outcome = self._run(argv, "scancel", timeout_s=self._query_timeout_s, env=self._tool_environment)
         if isinstance(outcome, Finished):
             return parse_scancel(outcome)
         return CancelAnswer(requested=False, reachable=isinstance(outcome, NotFound), message=_fault(outcome))
+
+    def _kill_steps(self, job_id: JobId) -> None:
+        """KILL to what runs in the job's steps, as far as Slurm answers; the cancel that follows ends them in any case."""
+        asked = _good(self._ask("squeue", squeue_steps_argv(job_id, self._tools.squeue)), "squeue")
+        rows = () if isinstance(asked, Unavailable) else parse_squeue_steps(asked.stdout)
+        numbered = [row.step_id for row in rows if row.step_id.rpartition(".")[2].isdigit()]
+        if numbered:
+            argv = kill_steps_argv(numbered, self._tools.scancel)
+            self._run(argv, "scancel", timeout_s=self._query_timeout_s, env=self._tool_environment)
 
     def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
         """All that the controller knows of one job, by Slurm's own keys; empty when it knows none with this id."""
