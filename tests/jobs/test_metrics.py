@@ -11,6 +11,7 @@ import pytest
 
 from tests.jobs.fake_gpus import put_nvidia_smi
 from tests.jobs.project import Project, processes_with
+from tests.slurm.bench import SlurmBench
 
 NODES = {"local": 1, "slurm": 2}
 SAMPLED = """
@@ -189,3 +190,83 @@ def test_the_command_line_turns_metrics_off_and_on(project: Project, gpus: Path)
     report = json.loads((project.job_dir(job) / "metrics/meta.json").read_text())
     assert (report["interval_seconds"], [item["name"] for item in report["collectors"]]) == (7, ["gpu", "slurm"])
     project.hpcc("up", "--no-metrics", "--metrics-interval", "7", code=2)
+
+
+@pytest.mark.slurm
+@pytest.mark.parametrize(
+    ("job_asks", "service_asks", "sees"),
+    [
+        ('gres: "gpu:2"', 'gres: "gpu:2"', ["0,1", "0,1"]),
+        ("gpus: 4", "gpus: 4", ["0,1", "0,1"]),
+        ("gpus_per_node: 2, cpus_per_gpu: 2, mem_per_gpu: 300M", "gpus_per_node: 2", ["0,1", "0,1"]),
+        (
+            "ntasks: 4, ntasks_per_node: 2, gpus_per_task: 1",
+            "ntasks: 4, ntasks_per_node: 2, gpus_per_task: 1",
+            ["0,1", "0,1"],
+        ),
+        ('submit_args: ["--gpus=3"]', "extra_srun_args: [--gpus=3]", None),  # 2 and 1
+    ],
+)
+def test_the_sampler_sees_all_gpus_of_the_job_while_a_service_holds_them(
+    slurm_bench: SlurmBench, shared_tmp: Path, job_asks: str, service_asks: str, sees: list[str] | None
+) -> None:
+    """However the job asked for them; Slurm tells each process on its node which they are.
+
+    Where nodes have different numbers of GPUs, Slurm chooses what the step gets.
+    """
+    project = Project(shared_tmp / "project", "slurm", slurm_bench.environment)
+    wait = until_rows("cpu.jsonl", 2)
+    project.write(f"""
+        runtime: {{backend: host}}
+        x-slurm: {{nodes: 2, {job_asks}, metrics: {{interval_seconds: 1, collectors: [cpu]}}}}
+        services:
+          hold: {{script: '{wait}', x-slurm: {{nodes: 2, {service_asks}}}}}
+    """)
+    job = project.up()["job_id"]
+    files = sorted((project.job_dir(job) / "metrics/diagnostics/nodes").glob("*/env.txt"))
+    seen = [
+        line for path in files for line in path.read_text().splitlines() if line.startswith("CUDA_VISIBLE_DEVICES=")
+    ]
+    assert sees is None or seen == [f"CUDA_VISIBLE_DEVICES={gpus}" for gpus in sees]
+    assert len(seen) == 2
+    assert project.events(job, "metrics_degraded") == []
+
+
+@pytest.mark.slurm
+def test_a_node_that_cannot_sample_is_named_and_the_others_go_on(slurm_bench: SlurmBench, shared_tmp: Path) -> None:
+    """Its interpreter fails; the step is not ended for that."""
+    project = Project(shared_tmp / "project", "slurm", slurm_bench.environment)
+    picky = project.folder.parent / "picky-python"
+    picky.write_text('#!/bin/bash\n[[ $SLURM_NODEID != 1 ]] || exit 7\nexec python3 "$@"\n')
+    picky.chmod(0o755)
+    project.environment["HPC_COMPOSE_PYTHON"] = str(picky)
+    project.write(f"""
+        runtime: {{backend: host}}
+        x-slurm: {{nodes: 2, metrics: {{interval_seconds: 1, collectors: [cpu]}}}}
+        services:
+          work: {{script: '{until_rows("cpu.jsonl", 35)}'}}
+    """)
+    job = project.up()["job_id"]
+    first, second = (project.job_dir(job) / "allocation/nodes.txt").read_text().split()
+    assert {row["node"] for row in rows(project, job, "cpu.jsonl")} == {first}
+    coverage = meta(project, job)["cpu"]["coverage"]
+    assert (coverage["expected_nodes"], coverage["observed_nodes"], coverage["degraded"]) == (2, 1, True)
+    (event,) = project.events(job, "metrics_degraded")
+    assert event["message"] == "nothing came from 1 of 2 nodes"
+    assert f"{second}: task 1: Exited with exit code 7" in (project.job_dir(job) / "metrics/sampler.log").read_text()
+
+
+def test_each_attempt_of_a_resumed_job_has_samples_of_its_own(project: Project, gpus: Path) -> None:
+    """Reached by the link of the newest one."""
+    shared = project.folder.parent / "shared"
+    shared.mkdir()
+    project.write(f"""
+        runtime: {{backend: host}}
+        x-slurm: {{resume: {{path: {shared}}}, metrics: {{interval_seconds: 1}}}}
+        services:
+          work: {{script: '{until_rows("gpu.jsonl", 2)}'}}
+    """)
+    job = project.up()["job_id"]
+    assert (project.job_dir(job) / "metrics").is_symlink()
+    assert (project.job_dir(job) / "attempts/0/metrics/diagnostics/nodes").is_dir()
+    assert len(rows(project, job, "gpu.jsonl")) >= 2
