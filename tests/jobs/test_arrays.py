@@ -104,6 +104,7 @@ def test_a_twin_of_an_array_ends_before_any_service_and_every_task_of_the_first_
     project.write(THREE % ("0-2", "0"))
     array = project.submit()
     (submission,) = (project.folder / ".hpc-compose" / "submissions").iterdir()
+    project.wait((submission / "claim").exists, "the first array to claim its token")
     twin = subprocess.run(
         ["sbatch", "--parsable", str(submission / "job.sbatch"), f"claim:{submission.name}"],
         cwd=project.folder,
