@@ -27,7 +27,7 @@ from compose_core.cluster.engine import (
 )
 from compose_core.cluster.local import KEPT_JOBS, MEMORY_S, LocalEngine
 from compose_core.cluster.local_monitor import kill_strays
-from compose_core.cluster.runner import CommandRunner, HostRunner, TimedOut
+from compose_core.cluster.runner import CommandRunner, HostRunner, NotStarted, TimedOut
 from compose_core.job_state import JobId, JobState
 from compose_core.records.token import new_token
 
@@ -372,6 +372,27 @@ def test_a_submission_that_never_started_is_not_there_and_can_be_submitted_again
     again = world.engine.submit(request)
     assert isinstance(again, Accepted)
     world.wait_for(again.job_id, JobState.COMPLETED)
+
+
+def test_a_monitor_that_this_machine_cannot_start_leaves_no_job_that_waits(world: World) -> None:
+    """No memory, too many processes: it is a refusal, and the same token starts later, once."""
+    request = world.request("echo run >> runs")
+    engine = world.another(runner=_RunnerWithoutProcesses())
+    assert isinstance(engine.submit(request), Refused)
+    for answer in (*world.engine.find_token(request.token, since_epoch_s=0), world.engine.queue()):
+        assert isinstance(answer, Rows)
+        assert answer.rows == ()
+    again = world.engine.submit(request)
+    assert isinstance(again, Accepted)
+    world.wait_for(again.job_id, JobState.COMPLETED)
+    assert (world.project / "runs").read_text(encoding="utf-8") == "run\n"
+
+
+class _RunnerWithoutProcesses:
+    """This machine has no process left."""
+
+    def run(self, argv: Sequence[str], **_: object) -> NotStarted:
+        return NotStarted(argv=tuple(argv), message="Resource temporarily unavailable")
 
 
 class _RunnerThatNeverStarts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -201,3 +202,23 @@ def test_a_folder_that_cannot_be_written_is_named(path: OurPath) -> None:
         replace_file(path, b"")
     assert str(path.folder) in caught.value.message
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("write", [replace_file, create_file, append_line])
+def test_a_sync_that_fails_is_told_with_the_path(
+    path: OurPath, write: Callable[[OurPath, bytes], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the last one, of the folder."""
+    calls = 0
+
+    def fail_last(_descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == (1 if write is append_line else 2):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    make_folder(path.folder)
+    monkeypatch.setattr(os, "fsync", fail_last)
+    with pytest.raises(RecordError) as caught:
+        write(path, b"content")
+    assert str(path) in caught.value.message

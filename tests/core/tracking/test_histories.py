@@ -18,13 +18,13 @@ from tests.core.tracking.world import World
 
 _SEEDS = 60
 _STEPS = 40
-_CAUSES = {"COMPLETED": "completed", "FAILED": "service_failed", "CANCELLED": "cancelled", "TIMEOUT": "time_limit"}
+CAUSES = {"COMPLETED": "completed", "FAILED": "service_failed", "CANCELLED": "cancelled", "TIMEOUT": "time_limit"}
 
 
 class History:
     """Some jobs, what really happens to them, and what we say of them."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, make_world: Callable[[Path], World] = World) -> None:
         self.chance = random.Random(seed)
         self.cluster = FakeCluster(
             seed=seed,
@@ -32,7 +32,7 @@ class History:
             # A busy cluster lets a preempted job wait for long.
             settings=Settings(requeue_delay_s=self.chance.choice([121.0, 2000.0])),
         )
-        self.world = World(folder)
+        self.world = make_world(folder)
         self.engine: Engine = self.cluster.slurm()
         self.watch = Watch()
         self.writes_files: dict[str, str] = {}
@@ -61,14 +61,14 @@ class History:
             self.write(job, "RUNNING")
 
     def ended(self, job: FakeJob) -> None:
-        files, cause = self.files_of(job), _CAUSES.get(job.state)
+        files, cause = self.files_of(job), CAUSES.get(job.state)
         if files == "none" or cause is None or job.started_at is None:
             return
         record = self.record_of(job)
         if record is None:
             return
         marker = {"job_id": record.job_id, "submission_token": record.submission_token, "cause": cause}
-        now = self.cluster.clock.now()
+        now = self.cluster.now()  # of the node, which knows nothing of a client's clock
         self.world.write(record.job_paths.end.path, {**marker, "at": now, "exit_code": job.exit_code})
         if files == "all":
             self.write(job, job.state)
@@ -78,16 +78,17 @@ class History:
         record = self.record_of(job)
         if record is None:
             return
-        now = self.cluster.clock.now()
+        now = self.cluster.now()
         self.world.write_state(
             status,
             paths=record.job_paths,
             job_id=record.job_id,
             submission_token=record.submission_token,
+            attempt=job.restarts,
             started_at=(job.started_at or now) + 0.1,
             heartbeat_at=now,
             finished_at=None if status == "RUNNING" else now,
-            cause=cause or _CAUSES.get(status),
+            cause=cause or CAUSES.get(status),
         )
 
     def files_of(self, job: FakeJob) -> str:
@@ -195,7 +196,7 @@ class History:
         if not job.is_over:
             return set()
         no_trace = self.cluster.accounting != "up" and self.files_of(job) == "none"
-        no_trace = no_trace or (self.cluster.accounting != "up" and job.state not in _CAUSES)
+        no_trace = no_trace or (self.cluster.accounting != "up" and job.state not in CAUSES)
         no_trace = no_trace or (self.cluster.accounting != "up" and job.started_at is None)
         return {job.state, "LOST"} if no_trace else {job.state}
 

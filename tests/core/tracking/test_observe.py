@@ -195,3 +195,15 @@ def test_a_clock_that_is_set_is_no_time_that_passes(world: World, jump: float) -
     assert observe_one(world.record, world.engine, clock, watch=watch).state is JobState.UNKNOWN
     clock.sleep(60)
     assert (observe_one(world.record, world.engine, clock, watch=watch).state is JobState.LOST) is (jump > 0)
+
+
+def test_an_end_that_was_seen_stays_where_the_clock_of_the_node_is_ahead(world: World) -> None:
+    """By the node's clock the job seems to have started after the controller saw it end."""
+    world.write_state("RUNNING", attempt=0, started_at=NOW + 30, heartbeat_at=NOW - 3600)
+    world.engine.rows = [row("OUT_OF_MEMORY", started_at=NOW - 20, ended_at=NOW - 10)]
+    assert observe([world.record], world.engine, world.clock)[0].terminal
+    world.engine.rows = []
+    world.clock.sleep(3600)
+    assert observe([world.record], world.engine, world.clock)[0].state is JobState.OUT_OF_MEMORY
+    world.write_state("RUNNING", attempt=1, started_at=world.clock.now() - 5)
+    assert not observe([world.record], world.engine, world.clock)[0].terminal

@@ -35,7 +35,7 @@ from compose_core.cluster.job_environment import job_environment
 from compose_core.cluster.local_rows import LocalRows
 from compose_core.cluster.local_table import LocalJob, LocalTable
 from compose_core.cluster.process_identity import ProcessIdentity
-from compose_core.cluster.runner import CommandRunner, Finished, RunOutcome
+from compose_core.cluster.runner import CommandRunner, Finished, NotFound, NotStarted, RunOutcome
 from compose_core.cluster.sbatch_directives import job_options
 from compose_core.cluster.token_mark import claim_argument
 from compose_core.errors import EnvironmentProblem, RecordError
@@ -91,6 +91,8 @@ class LocalEngine:
                 return answer
             case Finished(rc=0, stdout="cancelled"):
                 return Refused(kind="permanent", message=f"job {job.job_id} was cancelled before it began")
+            case NotFound() | NotStarted():
+                return self._withdrawn(job, outcome.message)
             case Finished():
                 return Ambiguous(message=f"the job's monitor did not start: {outcome.first_error_line}")
             case _:
@@ -165,6 +167,17 @@ class LocalEngine:
         if force and job is not None:
             local_monitor.kill_strays(job.token, job.task)
         return CancelAnswer(requested=True, message="" if any(delivered) or force else "it was ending already")
+
+    def _withdrawn(self, job: LocalJob, why: str) -> SubmitAnswer:
+        """This machine could not even start the monitor: the job must not stand in the table as one that waits."""
+        try:
+            now = self._table.read(job.job_id)
+            if now is not None and now.started is not None:  # another client of the same token started it
+                return Accepted(job_id=job.job_id, batch_log=Path(job.batch_log))
+            self._table.forget(job.job_id)
+        except (RecordError, OSError):
+            return Ambiguous(message=f"the job's monitor did not start: {why}")
+        return Refused(kind="limit", message=f"the job's monitor did not start: {why}")
 
     def _entered(self, request: SubmitRequest, options: Mapping[str, str]) -> LocalJob | None:
         """The token's job in the table, entered now unless it is there."""

@@ -70,7 +70,10 @@ def create_file(path: OurPath, data: bytes) -> bool:
             if error.errno not in _NO_HARD_LINKS:
                 refuse(path, error)
             return _create_without_links(folder, path, data)
-        os.fsync(folder)
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            refuse(path, error)
     return True
 
 

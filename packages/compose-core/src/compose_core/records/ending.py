@@ -20,4 +20,6 @@ class Ending(Format):
     nodelist: str = ""
     started_at: float | None = None
     ended_at: float | None = None
+    attempt: int | None = None
+    """Which attempt the job's own files told of then; null: they told of none."""
     seen_at: float

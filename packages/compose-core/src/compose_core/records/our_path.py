@@ -101,7 +101,10 @@ def check_ours(descriptor: int, path: OurPath | Path, *, folder: bool) -> os.sta
 
     Raises: RecordError: it is something else.
     """
-    found = os.fstat(descriptor)
+    try:
+        found = os.fstat(descriptor)
+    except OSError as error:
+        refuse(path, error)
     right_kind = stat.S_ISDIR(found.st_mode) if folder else stat.S_ISREG(found.st_mode)
     if not right_kind:
         wanted = "folder" if folder else "regular file"

@@ -209,6 +209,7 @@ def _ending_of(snapshot: JobSnapshot) -> Ending:
         nodelist=snapshot.nodelist,
         started_at=snapshot.started_at,
         ended_at=snapshot.ended_at,
+        attempt=snapshot.attempt,
         seen_at=snapshot.observed_at,
     )
 

@@ -367,7 +367,12 @@ def _by_earlier_look(evidence: Evidence, ending: Ending) -> _Verdict:
 
 
 def _began_again(state: StateFile | None, ending: Ending) -> bool:
-    """Somebody put the ended job back into the queue, and it started."""
+    """Somebody put the ended job back into the queue, and it started.
+
+    The attempt tells; times are of two clocks, the node's and the controller's, which may differ by more than a short job.
+    """
+    if state is not None and state.attempt is not None and ending.attempt is not None:
+        return state.attempt > ending.attempt
     ended_at = ending.ended_at if ending.ended_at is not None else ending.seen_at
     return state is not None and state.started_at is not None and state.started_at > ended_at
 
