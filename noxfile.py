@@ -69,6 +69,16 @@ def slurm(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Faults and properties in full: kills, failing files, races, histories, a Slurm that dies, fuzzing; one table at the end."""
+    session.install(*group("test"), "-e", CORE)
+    session.run("python", "tests/bench/install_debian.py")
+    session.env["HPCC_FAULTS"] = "full"
+    side_by_side = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+    run_pytest(session, "-m", "faults", *side_by_side, "--timeout=1800", "tests/faults", "tests")
+
+
+@nox.session
 @nox.parametrize("host", list(ADAPTERS))
 def adapters(session: nox.Session, host: str) -> None:
     """Each adapter in an environment of its own beside the real Snakemake or the real Airflow."""
