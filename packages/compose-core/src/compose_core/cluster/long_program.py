@@ -52,7 +52,8 @@ def run_long(
 ) -> LongRun:
     """Run the program with both outputs appended to the file behind `log_fd`, until it ends or `stop` is set.
 
-    It gets a session of its own and no input; when it is stopped, its process group gets TERM, then KILL.
+    It gets a session of its own and no input; when it is stopped, its process group gets TERM. Whatever is left of
+    the group when it has ended gets KILL.
     """
     command = tuple(argv)
     before = os.fstat(log_fd).st_size
@@ -72,32 +73,43 @@ def run_long(
 
 
 def _wait(process: subprocess.Popen[bytes], stop: threading.Event, timeout_s: float | None) -> bool:
-    """True when the program had to be stopped."""
+    """True when the program had to be stopped; nothing of its process group is left in any case."""
     ticks = None if timeout_s is None else int(timeout_s / _TICK_S)
-    while ticks is None or ticks > 0:
-        try:
-            process.wait(timeout=_TICK_S)
-        except subprocess.TimeoutExpired:
-            if stop.is_set():
-                break
+    try:
+        while not _has_ended(process.pid):
+            if stop.is_set() or ticks == 0:
+                _signal(process, signal.SIGTERM)
+                _wait_for_the_end(process.pid)
+                return True
             ticks = None if ticks is None else ticks - 1
-        else:
-            return False
-    _end(process)
-    return True
+            stop.wait(_TICK_S)
+        return False
+    finally:
+        _signal(process, signal.SIGKILL)  # also what the program left running behind it
+        process.wait()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, signum)  # the leader's pid is the group's id until it is reaped
-        except (ProcessLookupError, PermissionError):
-            process.kill()
-        try:
-            process.wait(timeout=_GRACE_S)
-        except subprocess.TimeoutExpired:
-            continue
+def _wait_for_the_end(pid: int) -> None:
+    """At most the time of grace."""
+    pause = threading.Event()
+    for _ in range(int(_GRACE_S / _TICK_S)):
+        if _has_ended(pid):
+            return
+        pause.wait(_TICK_S)
+
+
+def _has_ended(pid: int) -> bool:
+    """The program ended. It is not reaped yet, so its pid still means its process group."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _signal(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, signum)
+    except ProcessLookupError:
         return
+    except PermissionError:  # a program that became another user
+        process.send_signal(signum)
 
 
 def _last_lines(log_fd: int, before: int) -> tuple[str, ...]:

@@ -14,7 +14,10 @@ from compose_core.cluster.long_program import LongRun, run_long
 from compose_core.errors import HpccError
 from compose_core.plan.model import PlannedImage, PlannedPrepare, shown
 from compose_core.plan.mounts import enroot_mount, mount_flags
+from compose_core.records.our_path import refuse
 
+LOG = "log.txt"
+"""In the folder of a build: the output of its programs."""
 _ROOTFS = "rootfs"
 
 
@@ -40,11 +43,14 @@ class Workshop:
         """
         output = self.folder / f"image{Path(image.runtime_path).suffix}"
         prepare = image.prepare if prepared else None
-        if prepare is None:
-            self._import(image, output)
-        else:
-            base = image.base.path if image.base is not None else image.source
-            (self._build_with_enroot if image.tool == "enroot" else self._build_with_apptainer)(base, prepare, output)
+        build = self._build_with_enroot if image.tool == "enroot" else self._build_with_apptainer
+        try:
+            if prepare is None:
+                self._import(image, output)
+            else:
+                build(image.base.path if image.base is not None else image.source, prepare, output)
+        except OSError as error:
+            refuse(self.folder, error)
         return output
 
     def _import(self, image: PlannedImage, output: Path) -> None:
@@ -96,7 +102,7 @@ class Workshop:
         environment = enroot.build_environment(self.environment, data_path=str(self.folder / "data"))
         for name, value in (variables or {}).items():
             environment |= {name: value, f"APPTAINERENV_{name}": value}
-        descriptor = os.open(self.folder / "log.txt", os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(self.folder / LOG, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             run = run_long(argv, log_fd=descriptor, env=environment, stop=self.stop)
             if not run.is_well and not run.stopped and _is_stale(run):

@@ -144,7 +144,7 @@ def prune(
             outcome = "being made"
         report.entries.append(PrunedEntry(entry=entry, outcome=outcome))
     if not dry_run:
-        report.remains_bytes = _remove_remains(cache, now)
+        report.remains_bytes = _remove_remains(cache, clock, host=host)
     return report
 
 
@@ -162,24 +162,30 @@ def _outcome(entry: CacheEntry, rule: PruneRule, now: float) -> Why:
 
 def _remove(file: OurPath, clock: Clock, *, host: str) -> bool:
     """False: somebody makes the image just now."""
-    with lease(image_lease(file), clock, host=host, go_on=lambda _: False) as is_mine:
-        if is_mine:
+    with lease(image_lease(file), clock, host=host, go_on=lambda _: False) as held:
+        if held is not None:
             for path in (image_record(file), file, image_use(file)):
                 remove_file(path)
-        return is_mine
+        return held is not None
 
 
-def _remove_remains(cache: CachePaths, now: float) -> int:
-    freed = 0
+def _remove_remains(cache: CachePaths, clock: Clock, *, host: str) -> int:
+    freed, now = 0, clock.now()
     for name in names_in(cache.building):
         folder = cache.building / name.name
-        image = name.name.rpartition(".")[0]
-        is_made = (
-            any(file_exists(image_lease(kind / image)) for kind in (cache.base, cache.prepared)) if image else True
-        )
+        image = name.name.rpartition(".")[0] or name.name
+        is_made = any(_is_being_made(kind / image, clock, host=host) for kind in (cache.base, cache.prepared))
         if name.kind == "folder" and not is_made and now - _changed_at(folder) > _REMAINS_S:
             freed += remove_tree(folder).bytes
     return freed
+
+
+def _is_being_made(file: OurPath, clock: Clock, *, host: str) -> bool:
+    """A lease is there, and its holder is not known to be gone."""
+    if not file_exists(image_lease(file)):
+        return False
+    with lease(image_lease(file), clock, host=host, go_on=lambda _: False) as held:
+        return held is None
 
 
 def _size(file: OurPath) -> int:

@@ -55,14 +55,16 @@ def cached_image(file: OurPath, *, key: str) -> Found:
 def looked_at(file: OurPath) -> Found:
     """One file of the cache, whatever its key: complete when its record fits its size."""
     try:
-        size = _size(file)
+        there = _stat(file)
         record = CachedImage.read(image_record(file))
-        if size is None:
+        if there is None:
             return ABSENT if record is None else Found(state="unusable", why="its record is there without the image")
         if record is None:
             return Found(state="unusable", why="it has no record, so it was never finished")
-        if record.size_bytes != size:
-            return Found(state="unusable", why=f"it has {size} bytes, its record says {record.size_bytes}")
+        if record.size_bytes != there.st_size:
+            return Found(state="unusable", why=f"it has {there.st_size} bytes, its record says {record.size_bytes}")
+        if record.modified_at is not None and record.modified_at != int(there.st_mtime):
+            return Found(state="unusable", why="it was changed after its record was written")
         return Found(state="complete", record=record, used_at=_time(image_use(file)) or record.created_at)
     except RecordError as error:
         return Found(state="unusable", why=error.message)
@@ -114,14 +116,14 @@ def runtime_files(images: Iterable[PlannedImage], found: Mapping[str, Found]) ->
     return {image.runtime_path: found[image.runtime_path] for image in images}
 
 
-def _size(file: OurPath) -> int | None:
+def _stat(file: OurPath) -> os.stat_result | None:
     try:
         with opened_folder(file.folder) as folder:
             descriptor = open_file(folder, file, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
-        return os.fstat(descriptor).st_size
+        return os.fstat(descriptor)
     finally:
         os.close(descriptor)
 

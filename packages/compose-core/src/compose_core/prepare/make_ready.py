@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 
 from compose_core.clock import Clock
 from compose_core.cluster.container_tools import ContainerTools
-from compose_core.cluster.lease import lease
+from compose_core.cluster.lease import Lease, lease
+from compose_core.cluster.orphans import end_writers
 from compose_core.cluster.process_identity import ProcessIdentity
-from compose_core.errors import EnvironmentProblem, HpccError, Problem
+from compose_core.errors import EnvironmentProblem, HpccError, Problem, RecordError
 from compose_core.plan.model import PlannedImage, shown
-from compose_core.prepare.building import Stopped, Workshop
+from compose_core.prepare.building import LOG, Stopped, Workshop
 from compose_core.prepare.decisions import Decision, decide
 from compose_core.prepare.found import Found, cached_image, found_images, is_intact
-from compose_core.prepare.publishing import note_use, publish, size_and_sha256
-from compose_core.records.atomic import make_folder, names_in
+from compose_core.prepare.publishing import Content, content_of, note_use, publish
+from compose_core.records.atomic import file_exists, make_folder, names_in
 from compose_core.records.cached_image import CachedImage, PrepareRecord
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import CachePaths, image_lease
@@ -142,6 +143,8 @@ class ImageMaker:
 
     def _reused(self, decision: Decision) -> Ready:
         how = "local" if decision.kind == "local" else "reused"
+        if how == "reused":
+            self._tidy_up(self.cache.image(decision.path), decision)
         self.on_progress(Progress(kind="reused", decision=decision, message=decision.reason))
         return Ready(decision=decision, how=how)
 
@@ -159,15 +162,22 @@ class ImageMaker:
                 self.on_progress(Progress(kind="waiting", decision=decision, message=_shown_holder(holder)))
             return True
 
-        with lease(image_lease(file), self.clock, host=self.host, go_on=go_on, poll_s=_WAIT_POLL_S):
-            found = cached_image(file, key=str(decision.key))
-            if found.record is not None and (not decision.is_renewal or found.record.created_at >= began):
-                self.on_progress(Progress(kind="ready", decision=decision, message="made by another process"))
-                return Ready(decision=decision, how="waited", size_bytes=found.record.size_bytes)
-            return self._made(decision, image, file)
+        while True:
+            with lease(image_lease(file), self.clock, host=self.host, go_on=go_on, poll_s=_WAIT_POLL_S) as held:
+                found = cached_image(file, key=str(decision.key))
+                if found.record is not None and (not decision.is_renewal or found.record.created_at >= began):
+                    self.on_progress(Progress(kind="ready", decision=decision, message="made by another process"))
+                    return Ready(decision=decision, how="waited", size_bytes=found.record.size_bytes)
+                assert held is not None  # `go_on` waits for ever
+                try:
+                    return self._made(decision, image, file, held)
+                except HpccError:
+                    if held.is_ours():
+                        raise
+                    # This process was silent for so long that another one took over: its image is as good.
 
-    def _made(self, decision: Decision, image: PlannedImage, file: OurPath) -> Ready:
-        self._remove_remains(file)
+    def _made(self, decision: Decision, image: PlannedImage, file: OurPath, held: Lease) -> Ready:
+        self._remove_remains(file, decision)
         folder = self.cache.building / f"{file.name}.{os.getpid()}-{os.urandom(4).hex()}"
         make_folder(folder)
         make_folder(folder / "data")
@@ -181,29 +191,32 @@ class ImageMaker:
         )
         try:
             made = workshop.make(image, prepared=decision.kind == "prepared")
-            size, sha256 = size_and_sha256(made)
+            content = content_of(made)
             took_s = self.clock.monotonic() - began
-            record = self._record(decision, image, size=size, sha256=sha256, took_s=took_s)
-            publish(made, file, record)
+            if not held.is_ours():
+                raise HpccError(f"another process took over the making of {file}", remedy="Try again.")
+            publish(made, file, self._record(decision, image, content, took_s=took_s))
         except HpccError as error:
             if self.keep_failed:
                 error.details = f"{error.details}\nkept for a look: {folder}"
             else:
-                remove_tree(folder)
+                self._discard(folder, decision)
             raise
         except BaseException:
-            remove_tree(folder)
+            self._discard(folder, decision)
             raise
-        remove_tree(folder)
-        self.on_progress(Progress(kind="ready", decision=decision, message=f"{size} bytes in {took_s:.1f} s"))
+        self._discard(folder, decision)
+        self.on_progress(
+            Progress(kind="ready", decision=decision, message=f"{content.size_bytes} bytes in {took_s:.1f} s")
+        )
         return Ready(
             decision=decision,
             how="imported" if decision.action == "import" else "built",
-            size_bytes=size,
+            size_bytes=content.size_bytes,
             took_s=took_s,
         )
 
-    def _record(self, decision: Decision, image: PlannedImage, *, size: int, sha256: str, took_s: float) -> CachedImage:
+    def _record(self, decision: Decision, image: PlannedImage, content: Content, *, took_s: float) -> CachedImage:
         prepare = image.prepare if decision.kind == "prepared" else None
         return CachedImage(
             kind="prepared" if decision.kind == "prepared" else "base",
@@ -220,19 +233,36 @@ class ImageMaker:
                 env_names=tuple(name for name, _ in prepare.environment),
                 root=prepare.root,
             ),
-            size_bytes=size,
-            sha256=sha256,
+            size_bytes=content.size_bytes,
+            sha256=content.sha256,
+            modified_at=content.modified_at,
             created_at=self.clock.now(),
             took_s=took_s,
             host=self.host,
             tool_version=self.tool_version,
         )
 
-    def _remove_remains(self, file: OurPath) -> None:
+    def _remove_remains(self, file: OurPath, decision: Decision) -> None:
         """What killed makers of this image left; nobody else makes it now, because the lease is ours."""
         for name in names_in(self.cache.building):
             if name.kind == "folder" and name.name.startswith(f"{file.name}."):
-                remove_tree(self.cache.building / name.name)
+                folder = self.cache.building / name.name
+                end_writers(folder.path / LOG, self.clock, host=self.host)
+                self._discard(folder, decision)
+
+    def _tidy_up(self, file: OurPath, decision: Decision) -> None:
+        """What a maker left that was killed after the image was finished; nothing to do in all other cases."""
+        if file_exists(image_lease(file)):
+            with lease(image_lease(file), self.clock, host=self.host, go_on=lambda _: False) as held:
+                if held is not None:
+                    self._remove_remains(file, decision)
+
+    def _discard(self, folder: OurPath, decision: Decision) -> None:
+        """The image is what counts: a folder that cannot be removed is told of, and stays for `cache prune`."""
+        try:
+            remove_tree(folder)
+        except RecordError as error:
+            self.on_progress(Progress(kind="step", decision=decision, message=f"left behind: {error.message}"))
 
 
 def verified_images(images: Iterable[PlannedImage], cache: CachePaths) -> tuple[Decision, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 from compose_core.errors import HpccError
@@ -18,8 +19,18 @@ _SIF_MAGIC = (32, b"SIF_MAGIC")
 """Offset and text.  Source: the Singularity Image Format."""
 
 
-def size_and_sha256(made: Path) -> tuple[int, str]:
-    """Bytes and SHA-256 of a file that is safely on disk afterwards.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What tells one image file from another."""
+
+    size_bytes: int
+    sha256: str
+    modified_at: int
+    """Whole seconds: not every file system keeps more."""
+
+
+def content_of(made: Path) -> Content:
+    """The content of a file that is safely on disk afterwards.
 
     Raises: HpccError: it is not a whole image, or cannot be read.
     """
@@ -27,21 +38,22 @@ def size_and_sha256(made: Path) -> tuple[int, str]:
         with made.open("rb") as stream:
             os.fsync(stream.fileno())
             head = stream.read(128)
-            size = os.fstat(stream.fileno()).st_size
-            fault = _fault(made, head, size)
+            found = os.fstat(stream.fileno())
+            fault = _fault(made, head, found.st_size)
             if fault:
                 raise HpccError(f"the program made no image: {fault}", remedy="Try again.", code="prepare-failed")
             stream.seek(0)
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         refuse(made, error)
-    return size, sha256
+    return Content(size_bytes=found.st_size, sha256=sha256, modified_at=int(found.st_mtime))
 
 
 def publish(made: Path, file: OurPath, record: CachedImage) -> None:
     """The cache holds the image afterwards; a reader finds the old image, none, or the new one, never a part.
 
-    Jobs that have the old file open keep it.
+    Jobs that have the old file open keep it. One that was suspended between the two steps, and whose place another took,
+    writes a record that fits no longer: the time in it is that of its own file.
 
     Raises: RecordError: it cannot be put there.
     """

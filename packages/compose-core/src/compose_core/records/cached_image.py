@@ -36,6 +36,8 @@ class CachedImage(Format):
     prepare: PrepareRecord | None = None
     size_bytes: int
     sha256: str
+    modified_at: int | None = None
+    """The image file's own time in whole seconds, so that a record is never taken for one of another file of that size."""
     created_at: float
     took_s: float = 0.0
     host: str = ""
