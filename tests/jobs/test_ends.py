@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.ends import KILL_WAIT_S, SCENARIOS, Scenario, Seen, run_all
-from tests.jobs.project import EngineName, Project, processes_with
+from tests.jobs.project import Project, processes_with
 from tests.slurm.bench import SlurmBench
 
 WITH_LAST_WORD = [scenario.name for scenario in SCENARIOS if scenario.writes_its_end]
@@ -35,31 +35,43 @@ def ends_bench(slurm_programs: None) -> Iterator[SlurmBench]:
         yield bench
 
 
-@pytest.fixture(scope="module", params=["local", pytest.param("slurm", marks=pytest.mark.slurm)])
-def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
-    """What every end of the engine looked like; their jobs ran side by side."""
-    engine: EngineName = request.param
-    bench: SlurmBench | None = request.getfixturevalue("ends_bench") if engine == "slurm" else None
-    root = bench.shared_dir if bench else tmp_path_factory.mktemp("ends")
-
-    def project(scenario: Scenario) -> Project:
-        folder = root / scenario.name.replace(" ", "-") / "project"
-        return Project(folder, engine, bench.environment if bench else None)
-
-    return run_all(project, bench)
+@pytest.fixture(scope="module")
+def local_ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
+    """What every end looked like on this machine; their jobs ran side by side."""
+    root = tmp_path_factory.mktemp("ends")
+    return run_all(lambda scenario: Project(_folder(root, scenario), "local", None), None)
 
 
-def of(seen: dict[str, Seen], name: str) -> Seen:
-    """One end; the test is skipped where the engine does not have it."""
-    if name not in seen:
-        pytest.skip("this engine has no such end")
-    return seen[name]
+@pytest.fixture(scope="module")
+def slurm_ends(ends_bench: SlurmBench) -> dict[str, Seen]:
+    """The same on Slurm."""
+    root, environment = ends_bench.shared_dir, ends_bench.environment
+    return run_all(lambda scenario: Project(_folder(root, scenario), "slurm", environment), ends_bench)
 
 
-@pytest.mark.parametrize("name", WITH_LAST_WORD)
-def test_the_cause_the_state_and_the_exit_status_are_right(seen: dict[str, Seen], name: str) -> None:
+def _folder(root: Path, scenario: Scenario) -> Path:
+    return root / scenario.name.replace(" ", "-") / "project"
+
+
+@pytest.fixture
+def end(request: pytest.FixtureRequest) -> Seen:
+    """One end on one engine."""
+    engine, name = request.param
+    ends: dict[str, Seen] = request.getfixturevalue(f"{engine}_ends")
+    return ends[name]
+
+
+def each_end(*names: str) -> pytest.MarkDecorator:
+    """The test gets each of these ends on each engine that has it."""
+    pairs = [(engine, one.name) for one in SCENARIOS if one.name in names for engine in one.engines]
+    marks = {"local": (), "slurm": (pytest.mark.slurm,)}
+    rows = [pytest.param(pair, pair[1], id="-".join(pair), marks=marks[pair[0]]) for pair in pairs]
+    return pytest.mark.parametrize(("end", "name"), rows, indirect=["end"])
+
+
+@each_end(*WITH_LAST_WORD)
+def test_the_cause_the_state_and_the_exit_status_are_right(end: Seen, name: str) -> None:
     """In the end marker, in state.json and in what `hpcc status` says."""
-    end = of(seen, name)
     cause, state, code = ENDS[name]
     assert (end.end["cause"], end.state["cause"]) == (cause, cause)
     assert (end.state["job_status"], end.state["job_exit_code"]) == (state, code)
@@ -67,10 +79,9 @@ def test_the_cause_the_state_and_the_exit_status_are_right(seen: dict[str, Seen]
     assert end.hpcc in shown.get(name, (state,))
 
 
-@pytest.mark.parametrize("name", WITH_LAST_WORD)
-def test_a_service_is_told_and_has_time_to_save(seen: dict[str, Seen], name: str) -> None:
+@each_end(*WITH_LAST_WORD)
+def test_a_service_is_told_and_has_time_to_save(end: Seen, name: str) -> None:
     """TERM at once, its own clean-up done."""
-    end = of(seen, name)
     assert end.signals[-1] == "SIGTERM"
     assert end.app[-1][1] == "saved"
     told_at = next(at for at, word in end.app if word == "SIGTERM")
@@ -78,10 +89,9 @@ def test_a_service_is_told_and_has_time_to_save(seen: dict[str, Seen], name: str
     assert end.service("app")["last_exit_code"] == 0
 
 
-@pytest.mark.parametrize("name", WITH_LAST_WORD)
-def test_a_deaf_service_is_killed_and_nothing_is_left(seen: dict[str, Seen], name: str) -> None:
+@each_end(*WITH_LAST_WORD)
+def test_a_deaf_service_is_killed_and_nothing_is_left(end: Seen, name: str) -> None:
     """No process outlives KillWait by 5 s; the artifacts and the last state are there nevertheless."""
-    end = of(seen, name)
     assert end.deaf_lived_s < KILL_WAIT_S + 2
     assert end.ended_s <= KILL_WAIT_S + 5
     assert end.manifest["complete"] is True
@@ -89,9 +99,9 @@ def test_a_deaf_service_is_killed_and_nothing_is_left(seen: dict[str, Seen], nam
     assert end.state["finished_at"] is not None
 
 
-def test_a_forced_cancel_kills_at_once(seen: dict[str, Seen]) -> None:
+@each_end("cancel --force")
+def test_a_forced_cancel_kills_at_once(end: Seen, name: str) -> None:
     """KILL at once, which no service sees; on Slurm the supervisor lives on for a last word, on this machine it does not."""
-    end = of(seen, "cancel --force")
     assert (end.signals, end.hpcc) == ([], "CANCELLED")
     assert end.deaf_lived_s < KILL_WAIT_S - 1
     if end.state["backend"] == "local":
@@ -100,35 +110,35 @@ def test_a_forced_cancel_kills_at_once(seen: dict[str, Seen]) -> None:
         assert (end.end["cause"], end.state["job_status"]) == ("cancelled", "CANCELLED")
 
 
-def test_the_early_signal_comes_once_and_before_the_end(seen: dict[str, Seen]) -> None:
+@each_end("early signal")
+def test_the_early_signal_comes_once_and_before_the_end(end: Seen, name: str) -> None:
     """At 30 s before the limit, on Slurm up to a minute earlier; then TERM at the limit."""
-    end = of(seen, "early signal")
     assert list(dict.fromkeys(end.signals)) == ["SIGUSR1", "SIGTERM"]  # Slurm may deliver one twice
     assert end.early_at_s is not None
     assert end.early_at_s <= -25
     assert abs(end.app[0][0] - end.early_at_s) < 5
 
 
-def test_a_step_without_memory_says_what_it_needs(seen: dict[str, Seen]) -> None:
+@each_end("out of memory")
+def test_a_step_without_memory_says_what_it_needs(end: Seen, name: str) -> None:
     """In words, with a remedy."""
-    greedy = of(seen, "out of memory").service("greedy")
+    greedy = end.service("greedy")
     assert greedy["failure_reason"].startswith("it ran out of memory (")
     assert "x-slurm.mem" in greedy["failure_reason"]
 
 
-def test_a_failed_service_names_its_node_and_task(seen: dict[str, Seen]) -> None:
+@each_end("another service fails")
+def test_a_failed_service_names_its_node_and_task(end: Seen, name: str) -> None:
     """As srun told it; the local engine knows the node alone."""
-    end = of(seen, "another service fails")
     broken = end.service("broken")
     on_slurm = end.state["backend"] == "slurm"
     assert broken["first_failure_rank"] == (0 if on_slurm else None)
     assert broken["first_failure_node"] == ("node1" if on_slurm else end.state["host"])
 
 
-@pytest.mark.slurm
-def test_when_its_own_node_fails_hpcc_says_so_without_a_last_word(seen: dict[str, Seen]) -> None:
+@each_end("its own node fails")
+def test_when_its_own_node_fails_hpcc_says_so_without_a_last_word(end: Seen, name: str) -> None:
     """Nobody was left to write one."""
-    end = of(seen, "its own node fails")
     assert (end.end, end.manifest, end.state["job_status"]) == ({}, {}, "RUNNING")
     assert end.hpcc == "NODE_FAIL"
 
