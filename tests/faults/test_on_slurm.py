@@ -135,14 +135,14 @@ def test_controllers_killed_after_they_took_a_job(slurm_bench: SlurmBench, share
     with measured(tell, "slurmctld killed after accept and restarted: run twice + wrong end") as figure:
         for number in range(sized(short=1, full=4)):
             with figure.trial(f"trial {number}"), project_on(slurm_bench, shared_tmp / str(number)) as project:
-                project.write(COUNTED.replace("$SLURM_JOB_ID", "$SLURM_JOB_ID.${SLURM_RESTART_COUNT:-0}"))
+                project.write(COUNTED.replace("$SLURM_JOB_ID", "$SLURM_JOB_ID.$HPC_COMPOSE_ATTEMPT"))
                 job = project.submit("--run-key", "k")
                 slurm_bench.kill_controller()
                 slurm_bench.start_controller()
                 again = project.submit("--run-key", "k")
                 assert again == job
                 states = [item["state"] for item in settled(project, timeout=300)]
-                assert states == (["COMPLETED"] if ran(project) else ["LOST"])
+                assert states[0] in (("COMPLETED",) if ran(project) else ("LOST", "FAILED")), states
                 runs = ran(project)
                 assert runs == [f"{job}.{attempt}" for attempt in range(len(runs))], runs
 

@@ -84,6 +84,7 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         runtime_cache=spec.x_slurm.cleanup.runtime_cache if spec.x_slurm.cleanup else "always",
         stop_grace_s=spec.x_slurm.stop_grace_seconds,
         early_signal=early_signal(spec),
+        requeue=spec.x_slurm.requeue,
         umask=spec.x_slurm.umask,
         decisions=(
             *_early_decisions(spec),

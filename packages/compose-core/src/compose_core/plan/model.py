@@ -369,6 +369,8 @@ class Plan(Frozen, kw_only=True):
     """When the folders that Enroot works in are removed at the end of the job."""
     stop_grace_s: int = 30
     early_signal: EarlySignal | None = None
+    requeue: bool | None = None
+    """Whether Slurm may put the job back into the queue; None leaves it to the site."""
     umask: str | None = None
     """Octal, for the services; None keeps 077."""
     decisions: tuple[Decision, ...] = ()

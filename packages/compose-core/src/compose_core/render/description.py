@@ -38,6 +38,7 @@ def job_description(plan: Plan, *, release: str) -> dict[str, Any]:
         "log_index_s": LOG_INDEX_S,
         "artifacts": _artifacts(plan.artifacts),
         **({"secrets": {secret.name: _source(secret) for secret in plan.secrets}} if plan.secrets else {}),
+        **({"requeue": False} if plan.requeue is False else {}),
         **_cleanup(plan),
         **_resume(plan.resume),
         **_early_signal(plan.early_signal),

@@ -19,6 +19,7 @@ PARTS = (
     "readiness",
     "artifacts",
     "host",
+    "starts",
     "allocation",
     "service",
     "distributed",

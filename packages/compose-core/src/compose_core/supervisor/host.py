@@ -13,13 +13,13 @@ SLURM_CONFIGURATIONS = ("/run/slurm/conf/slurm.conf", "/etc/slurm/slurm.conf", "
 """Where a node keeps its configuration: the first is that of sites whose nodes get it from the controller."""
 
 
-def start_ticks() -> Optional[int]:
-    """When this process started, in clock ticks since boot; None where there is no /proc.
+def start_ticks(pid: str = "self") -> Optional[int]:
+    """When this process started, in clock ticks since boot; None where there is no /proc, or no such process.
 
     bash became this process by exec, so it is the start of the script too.  Source: proc(5), /proc/PID/stat.
     """
     try:
-        with open("/proc/self/stat", "rb") as stream:
+        with open("/proc/{}/stat".format(pid), "rb") as stream:
             return int(stream.read().rpartition(b")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return None

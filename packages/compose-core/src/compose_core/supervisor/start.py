@@ -4,10 +4,11 @@ import os
 import re
 from typing import Dict, List, Tuple
 
-from compose_core.supervisor.attempts import ResumeFolder, attempt_folder
+from compose_core.supervisor.attempts import ResumeFolder, attempt_folder, earlier_state
 from compose_core.supervisor.claim import claim, open_job_folder
 from compose_core.supervisor.files import Json, open_folder
 from compose_core.supervisor.host import restart_count
+from compose_core.supervisor.starts import attempt_of, wait_for_earlier
 from compose_core.supervisor.supervise import Supervisor
 from compose_core.supervisor.talk import Refused, complain
 
@@ -68,13 +69,16 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
     if not description.get("runtime_root"):
         root = os.path.join(submit_dir, ".hpc-compose")
         os.close(open_folder(root))
-    attempt = restart_count(environment)
-    folder = open_job_folder(root, job_id, token or None, attempt)
+    folder = open_job_folder(root, job_id, token or None, restart_count(environment))
+    earlier = earlier_state(folder.folder(""))
+    attempt = attempt_of(environment, earlier, description.get("requeue") is not False)
+    if earlier:
+        wait_for_earlier(earlier, lambda: earlier_state(folder.folder("")))
     resume = None
     if description.get("resume"):
         folder = attempt_folder(folder, attempt)
         resume = ResumeFolder(description["resume"], job_id.partition("_")[2]) if answer == "ours" else None
-    supervisor = Supervisor(script, description, environment, folder, job_id, token, resume)
+    supervisor = Supervisor(script, description, environment, folder, job_id, token, resume, attempt)
     if answer == "cancelled":
         return _end_cancelled(supervisor)
     if resume is not None:

@@ -23,7 +23,6 @@ from compose_core.supervisor.host import (
     adopt_orphans,
     descendants,
     group_exists,
-    restart_count,
     seconds_since_start,
     send,
     start_ticks,
@@ -70,6 +69,7 @@ class Supervisor(Stoppable):
         job_id: str,
         token: str,
         resume: Optional[ResumeFolder] = None,
+        attempt: int = 0,
     ) -> None:
         self.script = script
         self.description = description
@@ -78,7 +78,7 @@ class Supervisor(Stoppable):
         self.folder = folder
         self.job_id = job_id
         self.is_slurm = environment.get("HPC_COMPOSE_ENGINE") != "local"
-        self.record = Record(folder, job_id, token or None, restart_count(environment), resume)
+        self.record = Record(folder, job_id, token or None, attempt, resume)
         self.services = [Service(entry, index) for index, entry in enumerate(description["services"])]
         self.by_name = {service.name: service for service in self.services}
         self.graph = DependencyGraph({service.name: service.depends_on for service in self.services})
