@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any
 NEEDED = ("docker-registry", "skopeo", "umoci", "mksquashfs", "unsquashfs", "busybox", "unshare")
 """Programs of the bench; `python tests/bench/install_debian.py` brings them."""
 HERE = Path(__file__).parent
+LOGIN, PASSWORD = "someone", "s3cret-word"
+"""What a registry with `wants_login` takes."""
+HTPASSWD = "someone:$2b$04$CRUpcpMUUtlN.v7RL19zBOKhHX0GbTFZNYhf6dai5vUH3qVEzc3ne\n"
 
 
 def missing_programs() -> list[str]:
@@ -27,8 +31,9 @@ def missing_programs() -> list[str]:
 class ContainerBench:
     """A registry with images, and a folder of programs that belongs in front of the PATH."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, wants_login: bool = False) -> None:
         self.folder = folder
+        self._wants_login = wants_login
         self.programs = folder / "bin"
         self.port = _free_port()
         self._registry: subprocess.Popen[bytes] | None = None
@@ -52,6 +57,10 @@ class ContainerBench:
                 f'#!/bin/sh\nHPCC_TEST_SRUN={self.programs}/srun exec {sys.executable} -I {HERE / name}.py "$@"\n'
             )
             program.chmod(0o755)
+        auth = {}
+        if self._wants_login:
+            (self.folder / "htpasswd").write_text(HTPASSWD)
+            auth = {"auth": {"htpasswd": {"realm": "bench", "path": str(self.folder / "htpasswd")}}}
         configuration = self.folder / "registry.yml"
         configuration.write_text(
             json.dumps(
@@ -60,6 +69,7 @@ class ContainerBench:
                     "log": {"level": "error"},
                     "storage": {"filesystem": {"rootdirectory": str(self.folder / "registry")}},
                     "http": {"addr": self.registry},
+                    **auth,
                 }
             )
         )
@@ -128,6 +138,7 @@ class ContainerBench:
             "--format",
             "v2s2",
             "--dest-tls-verify=false",
+            *([f"--dest-creds={LOGIN}:{PASSWORD}"] if self._wants_login else []),
             f"oci:{image}",
             f"docker://{reference}",
         )
@@ -174,6 +185,8 @@ def _wait_for(url: str, *, timeout_s: float = 30.0) -> None:
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
+        except urllib.error.HTTPError:
+            return  # it speaks, and wants a login
         except OSError:
             if time.monotonic() > deadline:
                 raise

@@ -9,6 +9,8 @@ from pathlib import Path
 from compose_core.clock import SystemClock
 from compose_core.cluster.lease import lease
 from compose_core.prepare.cache import CacheEntry, PruneReport, PruneRule, cache_entries, prune
+from compose_core.records.atomic import create_file
+from compose_core.records.json_text import json_bytes
 from compose_core.records.paths import image_lease, image_record, image_use
 from tests.core.prepare.world import World
 
@@ -98,11 +100,18 @@ def test_what_a_killed_build_left_goes_a_day_later(world: World) -> None:
     old, new = (world.cache.building.path / f"x-{age}.sqsh.1-ab" for age in ("old", "new"))
     for folder in (old, new):
         (folder / "data").mkdir(parents=True)
+    identity = {"pid": 2**22, "start_ticks": 1, "boot_id": "an earlier boot", "host": HOST}
+    lease_of_the_killed = image_lease(world.cache.base / "x-old.sqsh")
+    create_file(lease_of_the_killed, json_bytes({"schema_version": 1, "nonce": "n", **identity}))
+    half_written = world.cache.base.path / ".tmp-x-old.sqsh.json-1-ab"
+    half_written.touch()
     then = time.time() - 2 * 86400
-    for path in (old / "data", old):
+    for path in (old / "data", old, half_written):
         os.utime(path, (then, then))
     pruned(world, PruneRule(older_than_s=14 * 86400))
     assert not old.exists()
+    assert not Path(lease_of_the_killed).exists()
+    assert not half_written.exists()
     assert new.exists()
 
 

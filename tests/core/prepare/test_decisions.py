@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from compose_core.prepare.decisions import Decision, decide
 from compose_core.prepare.found import ABSENT, Found, found_images
@@ -102,3 +105,23 @@ def test_the_content_of_a_local_base_is_part_of_the_key(world: World, tmp_path: 
         for digest in ("aa", "bb")
     ]
     assert plans[0].images[0].runtime_path != plans[1].images[0].runtime_path
+
+
+@pytest.mark.parametrize(
+    ("image", "backend", "source"),
+    [
+        ("reg.example.org/team/app:1", "enroot", "docker://reg.example.org#team/app:1"),
+        ("docker://localhost/app", "enroot", "docker://localhost#app"),
+        ("reg.example.org#team/app:1", "enroot", "docker://reg.example.org#team/app:1"),
+        ("team/app:1", "enroot", "docker://team/app:1"),
+        ("dockerd://reg.example.org/team/app:1", "enroot", "dockerd://reg.example.org/team/app:1"),
+        ("podman://localhost/app:1", "enroot", "podman://localhost/app:1"),
+        ("reg.example.org#team/app:1", "apptainer", "docker://reg.example.org/team/app:1"),
+    ],
+)
+def test_the_tool_gets_the_reference_as_it_wants_it(world: World, image: str, backend: str, source: str) -> None:
+    """Enroot separates a registry with `#`, but not in the names of a daemon's images; Apptainer never does."""
+    (world.folder / "compose.yaml").write_text(
+        json.dumps({"runtime": {"backend": backend}, "services": {"app": {"image": image, "command": ["run"]}}})
+    )
+    assert [planned.source for planned in world.planned().images] == [source]

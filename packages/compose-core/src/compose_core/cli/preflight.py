@@ -65,6 +65,19 @@ def check_before_submit(tools: Tools, plan: Plan) -> None:
             tools.output.talk(f"preflight: {finding.message}" + (f" ({finding.remedy})" if finding.remedy else ""))
 
 
+def check_cache_place(tools: Tools, plan: Plan) -> None:
+    """Images that no node would see are not made.
+
+    Raises: PreflightFailed: the cache lies in a folder of this machine alone.
+    """
+    from compose_core.preflight.checks import PreflightFailed, blockers
+    from compose_core.preflight.folders import cache_place
+
+    failed = blockers(tuple(cache_place(plan, tools.site)))
+    if failed:
+        raise PreflightFailed(failed)
+
+
 def _print(tools: Tools, findings: tuple[Finding, ...], *, verbose: bool) -> None:
     shown: tuple[Level, ...] = ("error", "warning", "info", "ok") if verbose else ("error", "warning")
     for level in shown:

@@ -82,7 +82,7 @@ def planned_image(
         services=services,
         kind="remote",
         reference=uri,
-        source=enroot_uri(uri) if site.tool == "enroot" else uri,
+        source=enroot_uri(uri) if site.tool == "enroot" else uri.replace("#", "/", 1),
         base=base,
         prepare=planned_prepare,
         prepared=_prepared_file(base.key, uri, planned_prepare, site),
@@ -99,10 +99,15 @@ def local_image_path(image: str, *, project_dir: str, home: str) -> str | None:
 
 
 def enroot_uri(uri: str) -> str:
-    """`docker://HOST#IMAGE`: Enroot wants `#` between registry and image.  Source: enroot import(1)."""
+    """`docker://HOST#IMAGE`: Enroot wants `#` between registry and image, and knows none in a daemon's images.
+
+    Source: enroot import(1).
+    """
     scheme, rest = uri.split("://", 1)
     first, slash, image = rest.partition("/")
-    is_registry = slash and "#" not in rest and ("." in first or ":" in first or first == "localhost")
+    is_registry = (
+        scheme == "docker" and slash and "#" not in rest and ("." in first or ":" in first or first == "localhost")
+    )
     return f"{scheme}://{first}#{image}" if is_registry else uri
 
 

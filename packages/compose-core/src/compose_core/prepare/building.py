@@ -135,7 +135,7 @@ _REMEDIES = {
     ("no space left", "disk quota exceeded"): "Free space in the cache (`hpcc cache prune`), or set x-slurm.cache_dir "
     "to a larger file system.",
     ("401", "403", "unauthorized", "denied", "authentication"): "Put your credentials for that registry into "
-    "~/.config/enroot/.credentials (mode 0600).",
+    "`.credentials` in ~/.config/enroot, or where ENROOT_CONFIG_PATH points (mode 0600).",
     ("404", "not found", "manifest unknown"): "Check the image's name and tag.",
     ("could not resolve", "connection refused", "timed out", "unreachable", "failed to connect"): "Check the "
     "registry's name and that this machine reaches it, then try again.",

@@ -12,7 +12,7 @@ from compose_core.clock import Clock
 from compose_core.cluster.lease import lease
 from compose_core.errors import RecordError
 from compose_core.prepare.found import Found, looked_at
-from compose_core.records.atomic import file_exists, names_in, remove_file
+from compose_core.records.atomic import file_exists, names_in, remove_file, remove_old_temporaries
 from compose_core.records.our_path import OurPath, opened_folder
 from compose_core.records.paths import CachePaths, image_lease, image_record, image_use
 from compose_core.records.tree import remove_tree
@@ -177,6 +177,8 @@ def _remove_remains(cache: CachePaths, clock: Clock, *, host: str) -> int:
         is_made = any(_is_being_made(kind / image, clock, host=host) for kind in (cache.base, cache.prepared))
         if name.kind == "folder" and not is_made and now - _changed_at(folder) > _REMAINS_S:
             freed += remove_tree(folder).bytes
+    for folder in (cache.base, cache.prepared):
+        remove_old_temporaries(folder, before_epoch_s=now - _REMAINS_S)
     return freed
 
 

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from compose_core.errors import HpccError
+from compose_core.errors import HpccError, RecordError
 from compose_core.records.atomic import make_folder, remove_file, replace_file
 from compose_core.records.cached_image import CachedImage
 from compose_core.records.our_path import OurPath, opened_folder, refuse
@@ -66,7 +66,11 @@ def publish(made: Path, file: OurPath, record: CachedImage) -> None:
             os.fsync(folder)
     except OSError as error:
         refuse(file, error)
-    record.replace(image_record(file))
+    try:
+        record.replace(image_record(file))
+    except RecordError:
+        remove_file(file)  # on a full disk, what nobody could use would only take room
+        raise
 
 
 def note_use(file: OurPath) -> None:
