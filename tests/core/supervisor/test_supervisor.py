@@ -161,6 +161,11 @@ class TestGlobs:
             ("[a-c]", "b", True),
             ("[]]", "]", True),
             ("a\\b", "a\\b", True),
+            ("[]a]x", "]x", True),
+            ("[!]]x", "]x", False),
+            ("[!]]x", "ax", True),
+            ("[z-a]x", "zx", False),
+            ("[9-0]/**", "9/x", False),
         ],
     )
     def test_a_glob_matches_names_and_double_stars_folders(self, glob: str, path: str, is_match: bool) -> None:

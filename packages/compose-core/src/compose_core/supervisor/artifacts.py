@@ -10,6 +10,7 @@ from compose_core.supervisor.talk import Refused
 
 TIME_WAS_OVER = "the time for collecting was over"
 COPY_CHUNK = 1024 * 1024
+GLOB_MEMBERS = re.compile(r"([!^]?)(\]?[^\]]+|\])\]")
 
 
 def glob_pattern(glob: str) -> "re.Pattern[str]":
@@ -19,6 +20,7 @@ def glob_pattern(glob: str) -> "re.Pattern[str]":
     while position < len(glob):
         character = glob[position]
         position += 1
+        members = GLOB_MEMBERS.match(glob, position) if character == "[" else None
         if character == "*":
             if glob[position : position + 1] == "*":
                 position += 1
@@ -31,14 +33,22 @@ def glob_pattern(glob: str) -> "re.Pattern[str]":
                 parts.append("[^/]*")
         elif character == "?":
             parts.append("[^/]")
-        elif character == "[" and "]" in glob[position + 1 :]:
-            end = glob.index("]", position + 1)
-            members = glob[position:end].replace("\\", "\\\\").replace("[", "\\[")
-            parts.append("(?!/)[{}]".format("^" + members[1:] if members[0] in "!^" else members))
-            position = end + 1
+        elif members is not None:
+            parts.append(one_of(members.group(2), is_negated=bool(members.group(1))))
+            position = members.end()
         else:
             parts.append(re.escape(character))
     return re.compile("(?s)" + "".join(parts) + r"\Z")
+
+
+def one_of(members: str, is_negated: bool) -> str:
+    """The regular expression for `[members]` of a glob; as in a shell, a range such as `z-a` matches nothing."""
+    text = "(?!/)[{}{}]".format("^" if is_negated else "", re.sub(r"([\\\[\]^&~|])", r"\\\1", members))
+    try:
+        re.compile(text)
+    except re.error:
+        return "(?!)"
+    return text
 
 
 class ArtifactCollector:
