@@ -230,6 +230,16 @@ def append(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
+class TestLogProbe:
+    def test_a_log_that_cannot_be_read_just_now_is_asked_again(self) -> None:
+        """A file server that fails for a moment costs nobody the job."""
+        tail = readiness.LogTail(10**6, 0)  # every call fails, as for a stale handle
+        probe = readiness.LogProbe(0.0, 60.0, "ready", tail)
+        assert not probe.poll(1.0)
+        assert probe.next_at > 1.0
+        assert not probe.last_look()
+
+
 class TestLogTail:
     def test_only_new_lines_are_seen(self, growing_log: tuple[Path, readiness.LogTail]) -> None:
         path, tail = growing_log

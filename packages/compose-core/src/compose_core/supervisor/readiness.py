@@ -135,10 +135,13 @@ class LogProbe(Probe):
     def poll(self, now: float) -> bool:
         """True once a line matched."""
         Probe.poll(self, now)
-        if any_line_matches(self._pattern, self._tail.read_lines()):
-            return True
-        if self._tail.is_behind:
-            self.next_at = now  # read on, but let the others have their turn first
+        try:
+            if any_line_matches(self._pattern, self._tail.read_lines()):
+                return True
+            if self._tail.is_behind:
+                self.next_at = now  # read on, but let the others have their turn first
+        except OSError:
+            pass  # a file server that fails is asked again, as long as there is time
         return False
 
     def last_look(self) -> bool:
@@ -147,10 +150,10 @@ class LogProbe(Probe):
             try:
                 if any_line_matches(self._pattern, self._tail.read_lines() + self._tail.read_lines()):
                     return True
-            except PatternTooSlow:
+                if not self._tail.is_behind:
+                    break
+            except (PatternTooSlow, OSError):
                 return False
-            if not self._tail.is_behind:
-                break
         return False
 
     def close(self) -> None:
