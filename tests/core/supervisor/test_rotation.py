@@ -17,6 +17,7 @@ from compose_core.supervisor.service import Service
 from tests.core.supervisor.world import World, service, until
 
 LIMIT = 1000
+NO_DESCRIPTOR = 10**6
 
 
 class Logs:
@@ -135,6 +136,36 @@ def test_a_full_disk_costs_lines_and_never_stops_the_service(logs: Logs, capfd: 
     logs.rotated.settle(logs.service)
     assert b"".join(logs.files()) == b"0123456789\n" * 500
     assert "the log of app cannot be written, the file goes on" in capfd.readouterr().err
+
+
+def test_a_log_that_a_file_server_has_lost_never_stops_the_service(
+    logs: Logs, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The pipe is emptied all the same, for a service that nobody reads from would stand still."""
+    log = logs.rotated._rotated["app"]
+    os.close(log._file)
+    log._file = NO_DESCRIPTOR  # from now on every call fails, as for a stale handle
+    logs.write(b"x\n")
+    logs.rotated.settle(logs.service)
+    assert log.pending() == 0
+    assert "the log of app cannot be written, output is lost" in capfd.readouterr().err
+
+
+def test_a_file_that_reports_an_error_when_it_is_closed_is_left_behind(
+    logs: Logs, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Some file servers tell of a full disk only then; the next output belongs into the new file."""
+    log = logs.rotated._rotated["app"]
+    logs.write(b"0123456789\n" * 90)
+    logs.rotated.settle(logs.service)
+    with log.lock:
+        os.close(log._file)
+        log._file = NO_DESCRIPTOR
+        log._rotate()
+    logs.write(b"after\n")
+    logs.rotated.settle(logs.service)
+    assert logs.files() == [b"0123456789\n" * 90, b"after\n"]
+    assert "the log of app cannot be written" in capfd.readouterr().err
 
 
 def test_what_is_in_the_pipe_at_the_end_is_written(tmp_path: Path) -> None:

@@ -85,7 +85,6 @@ class RotatedLog:
             try:
                 self._append(piece)
             except OSError as error:  # it would have been the service's own; later output may find room again
-                self._size = os.fstat(self._file).st_size
                 self._complain("output is lost", error)
             data = data[len(piece) :]
             if data:
@@ -131,9 +130,13 @@ class RotatedLog:
         except (OSError, Refused):
             os.close(fresh)
             raise
-        os.close(self._file)
+        full, self._file = self._file, fresh
         self._began += self._size
-        self._file, self._size, self._limit, self._service.log_begin = fresh, 0, self._max_bytes, 0
+        self._size, self._limit, self._service.log_begin = 0, self._max_bytes, 0
+        try:
+            os.close(full)
+        except OSError as error:  # some file servers tell only now that they kept less than they took
+            self._complain("output is lost", error)
         if self._tail is not None and not self._tail.is_closed:
             self._tail.go_on_in(self._folder.open("logs", name, os.O_RDONLY))
 
