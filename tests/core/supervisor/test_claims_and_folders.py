@@ -156,6 +156,17 @@ def test_a_link_planted_as_a_log_is_refused(world: World, tmp_path: Path) -> Non
     assert "Traceback" not in job.batch_log
 
 
+def test_a_job_folder_that_cannot_be_made_ready_is_told_of_in_one_line(world: World) -> None:
+    """As on a full disk: it is nobody's bug, so there is no traceback."""
+    (world.metadata / "41" / "end.json").mkdir(parents=True)
+    code, job = world.run(CANARY)
+    assert (code, job.state["cause"]) == (1, "supervisor_error")
+    assert not (world.folder / "ran").exists()
+    told = [line for line in job.batch_log.splitlines() if line.startswith("hpc-compose: the job cannot be made ready")]
+    assert [str(job.folder) in line and "no service was started" in line for line in told] == [True]
+    assert "Traceback" not in job.batch_log
+
+
 @pytest.mark.parametrize("place", ["41", "41/logs", "41/allocation", "submissions", f"submissions/{TOKEN}"])
 def test_a_link_planted_as_a_folder_is_refused(world: World, tmp_path: Path, place: str) -> None:
     elsewhere = tmp_path / "elsewhere"

@@ -375,3 +375,15 @@ def test_a_service_that_cannot_be_started_at_all_failed_with_127(world: World) -
     code, job = world.run(service("one"), environment={"PATH": str(world.folder / "empty")})
     assert code == 127
     assert "could not be started" in job.service("one")["failure_reason"]
+
+
+def test_a_service_whose_log_cannot_be_watched_fails_alone(world: World) -> None:
+    """A link where its log belongs is an error of this service, which its failure policy judges."""
+    plant = 'ln -sf /dev/null "$HPC_COMPOSE_JOB_DIR/logs/odd.log"'
+    code, job = world.run(
+        service("first", plant),
+        service("odd", readiness=READY, policy="ignore", after={"first": "completed_successfully"}),
+    )
+    assert (code, job.end["cause"]) == (0, "completed")
+    assert "odd.log is a symbolic link" in job.batch_log
+    assert job.service("odd")["last_exit_code"] is None

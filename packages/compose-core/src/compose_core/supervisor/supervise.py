@@ -131,7 +131,24 @@ class Supervisor(Stoppable):
         return self.finish()
 
     def prepare(self) -> None:
-        """Everything that must be right before the first service starts."""
+        """Everything that must be right before the first service starts.
+
+        Raises: Refused: something is not; the text says what.
+        """
+        try:
+            self.make_ready()
+        except OSError as error:
+            text = (
+                "the job cannot be made ready, so no service was started: {}; look after the space and the rights in {}"
+            )
+            raise Refused(text.format(error, self.folder.path)) from None
+        self.check_readiness()
+        self.secrets.check(service.secrets for service in self.services)
+        if self.owns_processes:
+            adopt_orphans()
+
+    def make_ready(self) -> None:
+        """The folders, files and ports that the services will find."""
         try:
             os.unlink("end.json", dir_fd=self.folder.folder(""))  # an earlier attempt's
         except FileNotFoundError:
@@ -144,7 +161,10 @@ class Supervisor(Stoppable):
         if self.description.get("backend") == "enroot":
             write_enroot_script(self.folder)
         self.hooks.write_scripts(self.services)
-        for service in self.services:  # a wrong pattern or placeholder shows now, not after an hour
+
+    def check_readiness(self) -> None:
+        """A wrong pattern or placeholder shows now, not after an hour."""
+        for service in self.services:
             readiness = service.readiness or {}
             for key in ("host", "port", "url"):
                 self.filled(str(readiness.get(key, "")))
@@ -152,9 +172,6 @@ class Supervisor(Stoppable):
                 re.compile(readiness.get("pattern", ""))
             except re.error as error:
                 raise Refused("the readiness pattern of {} is wrong: {}".format(service.name, error)) from None
-        self.secrets.check(service.secrets for service in self.services)
-        if self.owns_processes:
-            adopt_orphans()
 
     def loop(self) -> None:
         """Turn until the job is decided and every service has ended."""
@@ -255,9 +272,9 @@ class Supervisor(Stoppable):
         while service.port_holders:
             service.port_holders.pop().close()
         self.record.is_stale = True
-        if service.readiness:
-            service.probe = self.make_probe(service, service.readiness, now)
         try:
+            if service.readiness:
+                service.probe = self.make_probe(service, service.readiness, now)
             self.logs.begin(service)
             log = self.logs.writer(service)
             try:
@@ -364,7 +381,7 @@ class Supervisor(Stoppable):
                 lambda: http_status(url) == wanted,
                 self.inbox.wake,
             )
-        raise Refused("service {}: readiness {} is not known".format(service.name, kind))
+        raise NotImplementedError("service {}: readiness {} is not known".format(service.name, kind))
 
     # -- watching
 
@@ -556,7 +573,7 @@ class Supervisor(Stoppable):
         signum: Optional[int] = None,
         message: str = "",
     ) -> None:
-        """The job ends, for the first reason there is; only success gives way to a later signal."""
+        """The job ends, for the first reason there is; only success gives way to a later failure or signal."""
         if self.outcome is not None and not (self.outcome.cause == "completed" and exit_code):
             return
         self.outcome = Outcome(cause, exit_code, service.name if service else None, signum, message)
@@ -668,9 +685,9 @@ class Supervisor(Stoppable):
 
     def finish(self) -> int:
         """What comes after the last service: artifacts, final state, last event."""
+        self.hooks.stop()
         self.end_sampling()
         self.tools.kill()
-        self.hooks.stop()
         self.kill_what_is_left()
         self.logs.close()
         self.logs.tell(self.record)
