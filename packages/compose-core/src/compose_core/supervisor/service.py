@@ -67,9 +67,9 @@ class Service:
         """A failure that is judged at `verdict_at`: exit code, signal, how it ended."""
         self.indexed_size = 0
         self.log_begin = 0
+        """Where the output of the latest launch begins in its log."""
         self.log_bytes: Optional[int] = None
         """All that its log ever got, where logs are rotated."""
-        """Where the output of the latest launch begins in its log."""
         self.was_warned = False
         """This launch of it got the early warning."""
         self.time_limit_s: Optional[float] = description.get("time_limit_s")
