@@ -53,9 +53,7 @@ class ContainerBench:
         self.programs.mkdir(parents=True)
         for name in () if self.uses_real_enroot else ("enroot", "srun"):
             program = self.programs / name
-            program.write_text(
-                f'#!/bin/sh\nHPCC_TEST_SRUN={self.programs}/srun exec {sys.executable} -I {HERE / name}.py "$@"\n'
-            )
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} -I {HERE / name}.py "$@"\n')
             program.chmod(0o755)
         auth = {}
         if self._wants_login:

@@ -12,7 +12,6 @@ import json
 import os
 import pwd
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,6 +40,10 @@ def main(argv: Sequence[str]) -> NoReturn:
         enter(json.loads(argv[1]), list(argv[2:]))
     options, rest = pyxis_options(argv)
     real = real_srun()
+    if "--help" in rest:
+        subprocess.run([real, "--help"], check=False)
+        print("\nOptions provided by plugins:", *(f"      --container-{name}" for name in (*VALUES, *FLAGS)), sep="\n")
+        sys.exit(0)
     if "image" not in options:
         os.execv(real, ["srun", *rest])
     end = rest.index("--") if "--" in rest else None
@@ -146,13 +149,12 @@ def image_file(image: str, path: str) -> str:
 
 
 def real_srun() -> str:
-    """The srun behind this one on PATH."""
-    own = Path(os.environ.get("HPCC_TEST_SRUN", sys.argv[0])).resolve().parent
-    folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if Path(folder).resolve() != own]
-    found = shutil.which("srun", path=os.pathsep.join(folders))
-    if found is None:
-        sys.exit("there is no srun behind this stand-in")
-    return found
+    """The first srun on PATH that is a program, not a script of these tests."""
+    for folder in os.environ["PATH"].split(os.pathsep):
+        path = Path(folder) / "srun"
+        if os.access(path, os.X_OK) and path.read_bytes()[:2] != b"#!":
+            return str(path)
+    sys.exit("there is no srun behind this stand-in")
 
 
 def refuse(text: str, status: int) -> NoReturn:

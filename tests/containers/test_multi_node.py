@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -55,6 +56,7 @@ def run(project: Project, backend: str, job: str, step: str) -> str:
             x-slurm: {{{step}}}
     """)
     report = project.up(code=None)
+    assert "state" in report, json.dumps(report)
     assert report["state"] == "COMPLETED", project.log(report["job_id"], "app")
     return str(report["job_id"])
 
@@ -72,9 +74,7 @@ def cluster(slurm_bench: SlurmBench, shared_tmp: Path, containers: ContainerBenc
     code, programs = shared_tmp / "code" / "tests" / "containers", shared_tmp / "bin"
     shutil.copytree(HERE, code)
     programs.mkdir()
-    (programs / "srun").write_text(
-        f'#!/bin/sh\nHPCC_TEST_SRUN={programs}/srun exec /usr/bin/python3 {code}/srun.py "$@"\n'
-    )
+    (programs / "srun").write_text(f'#!/bin/sh\nexec /usr/bin/python3 {code}/srun.py "$@"\n')
     (programs / "srun").chmod(0o755)
     project = Project(shared_tmp / "project", "slurm", slurm_bench.environment)
     image(containers, project, f"multi/{shared_tmp.name.lower()}")

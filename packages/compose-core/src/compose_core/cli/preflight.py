@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,8 @@ def check_before_submit(tools: Tools, plan: Plan) -> None:
             tools.output.talk(f"preflight: {finding.message}" + (f" ({finding.remedy})" if finding.remedy else ""))
 
 
-def check_cache_place(tools: Tools, plan: Plan) -> None:
-    """Images that no node would see are not made.
+def check_cache_link(tools: Tools, plan: Plan) -> None:
+    """Images that no node would see are not made: what a path does not say is where its links lead.
 
     Raises: PreflightFailed: the cache lies in a folder of this machine alone.
     """
@@ -74,7 +75,7 @@ def check_cache_place(tools: Tools, plan: Plan) -> None:
     from compose_core.preflight.folders import cache_place
 
     failed = blockers(tuple(cache_place(plan, tools.site)))
-    if failed:
+    if failed and os.path.realpath(plan.cache_dir) != plan.cache_dir:
         raise PreflightFailed(failed)
 
 

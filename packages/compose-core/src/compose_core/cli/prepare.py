@@ -10,7 +10,7 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.image_progress import image_progress
-from compose_core.cli.preflight import check_cache_place
+from compose_core.cli.preflight import check_cache_link
 from compose_core.cli.tools import Tools
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def prepare(
     if dry_run:
         _report_decisions(tools, plan, images.image_decisions(plan, services=services, force=force))
         return
-    check_cache_place(tools, plan)
+    check_cache_link(tools, plan)
     ready = make_images_ready(tools, plan, services=services, force=force, keep_failed=keep_failed_prep)
     if tools.output.is_json:
         tools.output.json({**_head(plan, dry_run=False), "images": [_ready_json(item) for item in ready]})

@@ -19,7 +19,7 @@ _LITTLE_BYTES = 2 * 1024**3
 
 def cache_place(plan: Plan, site: Site) -> Iterator[Finding]:
     """The cache is seen by the nodes too; a link is looked through."""
-    if not plan.images:
+    if not _uses_cache(plan):
         return
     real = os.path.realpath(plan.cache_dir)
     local = node_local(real)
@@ -44,7 +44,7 @@ def cache_place(plan: Plan, site: Site) -> Iterator[Finding]:
 
 def cache_writable(plan: Plan, site: Site) -> Iterator[Finding]:
     """A file can be made there."""
-    if not any(image.base is not None or image.prepared is not None for image in plan.images):
+    if not _uses_cache(plan):
         return
     probe = OurPath(Path(plan.cache_dir)) / f".preflight-{os.getpid()}-{os.urandom(4).hex()}"
     try:
@@ -58,7 +58,7 @@ def cache_writable(plan: Plan, site: Site) -> Iterator[Finding]:
 
 def cache_space(plan: Plan, site: Site) -> Iterator[Finding]:
     """Room for an image."""
-    if not plan.images:
+    if not _uses_cache(plan):
         return
     folder = next((above for above in (Path(plan.cache_dir), *Path(plan.cache_dir).parents) if above.exists()), None)
     if folder is None:
@@ -74,6 +74,11 @@ def cache_space(plan: Plan, site: Site) -> Iterator[Finding]:
         )
     else:
         yield ok("cache-space", f"{free / 1024**3:.0f} GiB are free for images")
+
+
+def _uses_cache(plan: Plan) -> bool:
+    """Some image lies there; local ones that nothing is built on do not."""
+    return any(image.base is not None or image.prepared is not None for image in plan.images)
 
 
 def job_place(plan: Plan, site: Site) -> Iterator[Finding]:
