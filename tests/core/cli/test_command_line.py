@@ -124,6 +124,50 @@ def test_help_fits_eighty_columns(command: str, capsys: pytest.CaptureFixture[st
     assert "Usage: hpcc" in out
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_what_an_option_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`SECONDS` or `N`, no type of the program."""
+    assert run([command, "--help"]) == 0
+    assert " RANGE" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["plan", "preflight"])
+def test_tables_and_lists_have_no_blanks_at_the_end_of_a_line(
+    command: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is copied into a text stays as it is."""
+    assert run([command, "-f", right, "--engine", "local"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [line.rstrip() for line in lines]
+
+
+def test_the_cache_of_a_file_is_shown_where_its_services_cannot_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Looking into a folder needs no container program."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file = tmp_path / "compose.yaml"
+    file.write_text("services: {app: {image: alpine, command: run}}\nx-slurm: {cache_dir: /shared/of/all}\n")
+    assert run(["plan", "-f", str(file), "--engine", "local"]) == 2
+    capsys.readouterr()
+    assert run(["cache", "list", "-f", str(file), "--engine", "local"]) == 0
+    assert capsys.readouterr().err == "/shared/of/all: 0 images, 0 B\n"
+    assert run(["cache", "prune", "-f", str(file), "--engine", "local"]) == 2
+    assert "Give exactly one of --age and --all-unused." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["preflight"], ["up", "--dry-run"]])
+def test_a_secret_that_cannot_be_had_is_told_without_a_submission(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its place in the file, as `up` tells it."""
+    file = tmp_path / "compose.yaml"
+    file.write_text(RIGHT.replace("serve]", "serve], secrets: [key]") + "secrets: {key: {file: ./missing}}\n")
+    assert run([*command, "-f", str(file), "--engine", "local"]) == 2
+    assert "secrets.key: error: the secret key comes from the file" in capsys.readouterr().err
+
+
 def test_the_list_of_commands_is_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     """Every line of `hpcc --help` leads to a command."""
     from compose_core.cli.main import hpcc

@@ -154,6 +154,13 @@ def test_problems_of_values_are_short_and_printable(tmp_path: Path) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_a_size_that_is_none_is_not_also_called_missing(tmp_path: Path) -> None:
+    """One mistake, one problem."""
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, HELLO + "x-slurm: {logs: {max_size: 4KiB}}\n")
+    assert [problem.code for problem in caught.value.problems] == ["memory-size"]
+
+
 def test_names_in_problems_are_printable(tmp_path: Path) -> None:
     text = 'services: {"a\\e[2J\\u202Eb": {image: x, working_dir: y, nonsense: 1}}\n"k\\e]0;x\\a": 1\n'
     with pytest.raises(SpecError) as caught:

@@ -29,6 +29,13 @@ def plan_context(site: Site, loaded: LoadedSpec | None = None) -> PlanContext:
     return replace(context, local_image_digests=digests) if digests else context
 
 
+def cache_dir_of(site: Site, loaded: LoadedSpec) -> Path:
+    """The image cache of this file, whether or not its services can run here."""
+    from compose_core.plan.build import cache_folder
+
+    return Path(cache_folder(loaded.spec, str(loaded.project_dir), str(site.home))[0])
+
+
 def _local_image_digests(loaded: LoadedSpec, context: PlanContext) -> dict[str, str]:
     """Only of images that something is built on, because reading a large one takes seconds."""
     customised = [service for service in loaded.spec.services.values() if service.prepare and service.image]

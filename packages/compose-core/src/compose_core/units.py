@@ -40,6 +40,11 @@ def format_bytes(count: float) -> str:
     return f"{count:.0f} B"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `3 tasks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def parse_slurm_time_s(text: str) -> int | None:
     """Seconds of a Slurm time limit; None is no limit (`UNLIMITED`, `INFINITE`).
 

@@ -11,6 +11,7 @@ import click
 from compose_core.cli import options
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
+from compose_core.units import counted
 
 if TYPE_CHECKING:
     from compose_core.tracking.artifacts import ExportReport
@@ -67,7 +68,7 @@ def _report(tools: Tools, reports: Sequence[ExportReport], as_json: dict[str, An
         return
     for bundle in (bundle for report in reports for bundle in report.bundles):
         count = len(bundle.files)
-        tools.output.data(f"{bundle.name}: {count} file{'s' if count != 1 else ''} to {bundle.export_dir}")
+        tools.output.data(f"{bundle.name}: {counted(count, 'file')} to {bundle.export_dir}")
         for path in bundle.exported_paths:
             tools.output.data(f"  {path}")
         if bundle.tarball_path:

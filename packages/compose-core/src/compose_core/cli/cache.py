@@ -13,7 +13,7 @@ from compose_core.cli.prepare import decision_rows
 from compose_core.cli.tools import Tools
 from compose_core.clock import iso
 from compose_core.errors import UsageError
-from compose_core.units import format_bytes
+from compose_core.units import counted, format_bytes
 
 if TYPE_CHECKING:
     from compose_core.prepare.cache import CacheEntry, PruneReport, PruneRule
@@ -48,7 +48,8 @@ def list_images(tools: Tools, file: Path, cache_dir: Path | None) -> None:
     if entries:
         rows = [_row(entry) for entry in entries]
         tools.output.table(["IMAGE", "KIND", "SIZE", "LAST USED", "JOBS", "FILE"], rows)
-    tools.output.talk(f"{folder}: {len(entries)} images, {format_bytes(sum(entry.size_bytes for entry in entries))}")
+    size = format_bytes(sum(entry.size_bytes for entry in entries))
+    tools.output.talk(f"{folder}: {counted(len(entries), 'image')}, {size}")
 
 
 @cache.command(help="What `hpcc prepare` would do for the images of a compose file now, and what is known of each.")
@@ -95,8 +96,9 @@ def prune(tools: Tools, file: Path, cache_dir: Path | None, age: str | None, all
     """Rule → removal."""
     from compose_core.images import prune_images
 
+    rule = _rule(tools, file, age, all_unused=all_unused)
     folder = _cache_dir(tools, file, cache_dir)
-    report = prune_images(tools.site, folder, _rule(tools, file, age, all_unused=all_unused), dry_run=dry_run)
+    report = prune_images(tools.site, folder, rule, dry_run=dry_run)
     if tools.output.is_json:
         tools.output.json({**report.as_json(), "cache_dir": str(folder)})
     else:
@@ -121,10 +123,12 @@ def _rule(tools: Tools, file: Path, age: str | None, *, all_unused: bool) -> Pru
 def _cache_dir(tools: Tools, file: Path, cache_dir: Path | None) -> Path:
     if cache_dir is not None:
         return cache_dir.absolute()
+    from compose_core.planning import cache_dir_of
+
     context = click.get_current_context()
     is_named = context.get_parameter_source("file") is not click.core.ParameterSource.DEFAULT
     if is_named or file.exists():
-        return Path(tools.plan(file).cache_dir)
+        return cache_dir_of(tools.site, tools.load(file))
     return tools.site.home / ".cache" / "hpc-compose"
 
 

@@ -73,5 +73,5 @@ def _tell(tools: Tools, report: CleanReport) -> None:
         if job.why != "wanted":
             tools.output.talk(f"job {job.job_id} ({job.state}) stays: {job.message or job.why}")
     count = len([*report.finished, *report.removed])
-    freed = "would be freed" if report.dry_run else "freed"
-    tools.output.data(f"{count} removed, {len(report.kept)} kept, {format_bytes(report.bytes_freed)} {freed}")
+    gone, freed = ("would go", "would be freed") if report.dry_run else ("removed", "freed")
+    tools.output.data(f"{count} {gone}, {len(report.kept)} kept, {format_bytes(report.bytes_freed)} {freed}")

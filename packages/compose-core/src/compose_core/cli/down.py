@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 @click.option(
     "--wait",
     "wait_s",
+    metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Seconds to wait for the end.",
+    help="How long to wait for the end.",
 )
 @click.option("--force", is_flag=True, help="Kill it at once: services get no chance to end by themselves.")
 @options.common

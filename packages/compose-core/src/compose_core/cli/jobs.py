@@ -15,7 +15,7 @@ from compose_core.units import format_duration
 
 @click.command(help="List the jobs that were submitted from the compose file's folder, the newest first.")
 @options.compose_file
-@click.option("--limit", type=click.IntRange(min=1), default=None, help="At most so many.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), default=None, help="At most so many.")
 @options.common
 def jobs(tools: Tools, file: Path, limit: int | None) -> None:
     """All tracked jobs, with one question to the scheduler."""

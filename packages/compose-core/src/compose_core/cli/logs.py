@@ -21,7 +21,13 @@ from compose_core.units import parse_duration_s
 @options.attempt
 @click.option("--follow", "-F", is_flag=True, help="Go on until the job has ended.")
 @click.option(
-    "--lines", "-n", type=click.IntRange(min=0), default=100, show_default=True, help="Lines from the end of each log."
+    "--lines",
+    "-n",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Lines from the end of each log.",
 )
 @click.option("--all", "all_lines", is_flag=True, help="From the beginning.")
 @click.option("--grep", metavar="REGEX", help="Only lines that match.")

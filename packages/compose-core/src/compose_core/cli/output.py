@@ -72,9 +72,11 @@ class Output:
         width = None if sys.stdout.isatty() else _width(columns, rows)
         context = click.get_current_context(silent=True)
         colour = context.color if context else None
-        Console(width=width, force_terminal=colour, no_color=colour is False, highlight=False, soft_wrap=False).print(
-            table
-        )
+        console = Console(width=width, force_terminal=colour, no_color=colour is False, highlight=False)
+        with console.capture() as printed:
+            console.print(table, soft_wrap=False)
+        for line in printed.get().splitlines():
+            click.echo(line.rstrip(" "))
 
     def _without_secrets(self, text: str) -> str:
         if not self.hidden:

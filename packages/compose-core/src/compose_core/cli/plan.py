@@ -16,6 +16,7 @@ from compose_core.images import image_decisions
 from compose_core.plan.model import Plan, PlannedStep
 from compose_core.plan.report import all_decisions, directive_text, plan_report
 from compose_core.prepare.decisions import Decision as ImageDecision
+from compose_core.units import counted
 
 
 @click.command(help="Show what would be submitted, and why each default is what it is; nothing is written.")
@@ -58,7 +59,7 @@ def _print(output: Output, planned: Plan, images: Sequence[ImageDecision], *, en
 
 def _row(step: PlannedStep) -> list[str]:
     where = step.image.reference if step.image else "host"
-    tasks = f"{step.ntasks} on {step.nodes} node{'s' if step.nodes != 1 else ''}"
+    tasks = f"{step.ntasks} on {counted(step.nodes, 'node')}"
     after = ", ".join(f"{item.service} ({item.condition.removeprefix('service_')})" for item in step.depends_on)
     return [f"  {step.service}", step.lifecycle, where, tasks, after or "-", readiness_text(step), step.policy.mode]
 

@@ -11,6 +11,7 @@ import click
 from compose_core.cli import options
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode
+from compose_core.units import counted
 
 if TYPE_CHECKING:
     from compose_core.plan import Plan
@@ -25,8 +26,10 @@ _TITLES: dict[Level, str] = {
 
 
 @click.command(
-    help="Check what the job needs of this machine and this site: programs, image cache, mounts, images, registries. "
-    "Nothing is changed. Exit status 3 when something is missing; `hpcc up` does the same before it submits."
+    help="Check what the job needs of this machine and this site: programs, image cache, mounts, images, registries, "
+    "secrets. "
+    "Nothing is changed, but the folder of the image cache is made. Exit status 3 when something is missing; `hpcc up` "
+    "does the same before it submits."
 )
 @options.compose_file
 @options.strict_env
@@ -41,6 +44,7 @@ def preflight(tools: Tools, file: Path, strict_env: bool, strict: bool, verbose:
 
     plan = tools.plan(file, strict_env=strict_env)
     tools.output.warn(plan.warnings)
+    tell_secret_problems(tools, plan)
     findings = findings_of(plan, tools.site)
     failed = blockers(findings, strict=strict)
     if tools.output.is_json:
@@ -48,6 +52,16 @@ def preflight(tools: Tools, file: Path, strict_env: bool, strict: bool, verbose:
     else:
         _print(tools, findings, verbose=verbose)
     return int(ExitCode.ENVIRONMENT if failed else ExitCode.OK)
+
+
+def tell_secret_problems(tools: Tools, plan: Plan) -> None:
+    """What a submission would find of the secrets, where nothing is submitted.
+
+    Raises: SpecError: the job would end before its first service.
+    """
+    from compose_core.submission.secret_sources import secret_problems
+
+    tools.output.warn(secret_problems(plan, tools.site.environment, is_here=tools.site.engine_name == "local"))
 
 
 def check_before_submit(tools: Tools, plan: Plan) -> None:
@@ -89,7 +103,7 @@ def _print(tools: Tools, findings: tuple[Finding, ...], *, verbose: bool) -> Non
             tools.output.data(f"  {finding.check}: {finding.message}")
             if finding.remedy:
                 tools.output.data(f"    {finding.remedy}")
-    counts = {level: sum(finding.level == level for finding in findings) for level in _TITLES}
-    tools.output.data(
-        f"{counts['error']} blockers, {counts['warning']} warnings, {counts['info']} notes, {counts['ok']} checks passed"
-    )
+    counts: dict[Level, int] = {level: sum(finding.level == level for finding in findings) for level in _TITLES}
+    words: dict[Level, str] = {"error": "blocker", "warning": "warning", "info": "note"}
+    found = ", ".join(counted(counts[level], word) for level, word in words.items())
+    tools.output.data(f"{found}, {counted(counts['ok'], 'check')} passed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose_core.cli.state_text import state_text
-from compose_core.units import format_duration
+from compose_core.units import counted, format_duration
 
 if TYPE_CHECKING:
     from compose_core.cli.output import Output
@@ -23,7 +23,7 @@ def print_tasks(output: Output, snapshot: JobSnapshot) -> None:
 def task_counts(snapshot: JobSnapshot) -> str:
     """`10 tasks: 7 COMPLETED, 2 RUNNING, 1 FAILED`."""
     counts = ", ".join(f"{count} {state}" for state, count in snapshot.task_counts.items())
-    return f"{len(snapshot.tasks)} task{'s' if len(snapshot.tasks) != 1 else ''}: {counts}"
+    return f"{counted(len(snapshot.tasks), 'task')}: {counts}"
 
 
 def failed_tasks(snapshot: JobSnapshot) -> list[str]:

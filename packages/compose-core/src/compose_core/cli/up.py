@@ -10,7 +10,7 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.output import write_private
-from compose_core.cli.preflight import check_before_submit
+from compose_core.cli.preflight import check_before_submit, tell_secret_problems
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
 
@@ -60,7 +60,6 @@ def submit_and_follow(
     from compose_core.plan.metrics import with_metrics
     from compose_core.render import render_script
     from compose_core.submission.resume_drift import refuse_drift
-    from compose_core.submission.secret_sources import secret_problems
 
     if run_key is not None and not run_key:
         raise UsageError("--run-key is empty", remedy="Name the task whose retries must not submit again.")
@@ -77,7 +76,7 @@ def submit_and_follow(
     if script_out is not None:
         write_private(script_out, script)
     if dry_run:
-        tools.output.warn(secret_problems(plan, tools.site.environment, is_here=tools.site.engine_name == "local"))
+        tell_secret_problems(tools, plan)
         if not allow_resume_changes:
             refuse_drift(plan)
         _report_dry_run(tools, plan, script_out)

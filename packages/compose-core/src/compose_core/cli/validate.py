@@ -10,6 +10,7 @@ import click
 from compose_core.cli import options
 from compose_core.cli.tools import Tools
 from compose_core.errors import Problem, SpecError, problem_json
+from compose_core.units import counted
 
 
 @click.command(help="Check a compose file and say everything that is wrong with it.")
@@ -41,7 +42,7 @@ def validate(tools: Tools, file: Path, strict_env: bool, strict: bool) -> int:
             }
         )
     else:
-        count = f"{len(services)} service{'s' if len(services) != 1 else ''}"
+        count = counted(len(services), "service")
         tools.output.data(f"{file}: valid, {count}: {', '.join(services)}")
     return 0
 

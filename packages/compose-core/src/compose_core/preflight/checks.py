@@ -7,6 +7,7 @@ from compose_core.errors import EnvironmentProblem, Problem
 from compose_core.plan.model import Plan
 from compose_core.preflight import folders, images, network, programs
 from compose_core.preflight.finding import Finding
+from compose_core.units import counted
 
 CHECKS = (*programs.CHECKS, *folders.CHECKS, *images.CHECKS, *network.CHECKS)
 
@@ -18,7 +19,7 @@ class PreflightFailed(EnvironmentProblem):
 
     def __init__(self, blockers: tuple[Finding, ...]) -> None:
         self._blockers = blockers
-        super().__init__(f"{len(blockers)} preflight check{'s' if len(blockers) != 1 else ''} failed")
+        super().__init__(f"{counted(len(blockers), 'preflight check')} failed")
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -24,6 +24,7 @@ from compose_core.records.cached_image import CachedImage, PrepareRecord
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import CachePaths, image_lease
 from compose_core.records.tree import remove_tree
+from compose_core.units import counted
 
 PARALLEL = 3
 """Images that are made at the same time: each import has several connections of its own."""
@@ -60,7 +61,7 @@ class PrepareFailed(HpccError):
         self._failures = tuple(failures)
         details = "\n".join(error.details for _, error in failures if error.details)
         count = len(failures)
-        super().__init__(f"{count} image{'s' if count != 1 else ''} could not be made ready", details=details)
+        super().__init__(f"{counted(count, 'image')} could not be made ready", details=details)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -99,7 +99,7 @@ def assertions_stay_in_the_job_folder(look: Look) -> Iterator[Problem]:
 def kept_logs_have_a_size(look: Look) -> Iterator[Problem]:
     """Without `max_size` no log is ever rotated."""
     logs = look.spec.x_slurm.logs
-    if logs is not None and logs.max_size is None:
+    if logs is not None and logs.max_size is None and look.is_sound("x-slurm", "logs", "max_size"):
         message = "`logs` without `max_size` rotates nothing"
         yield look.warning("logs-size", message, ("x-slurm", "logs"), "Add `max_size`, such as 100M.")
 
