@@ -25,6 +25,8 @@ PARTS = (
     "distributed",
     "record",
     "rotation",
+    "surroundings",
+    "probing",
     "steps",
     "secrets",
     "runtime_cache",
@@ -35,6 +37,7 @@ PARTS = (
     "early",
     "ending",
     "sampling",
+    "state",
     "supervise",
     "start",
 )

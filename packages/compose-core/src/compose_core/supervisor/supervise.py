@@ -1,23 +1,21 @@
 """The loop that starts the services of a job, watches them, and ends them."""
 
 import os
-import re
 import select
 import signal
-import socket
 import subprocess
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Callable, Dict, Optional
 
 from compose_core.supervisor.allocation import Allocation
 from compose_core.supervisor.artifacts import ArtifactCollector
-from compose_core.supervisor.assertions import assertions_json, check_assertions
+from compose_core.supervisor.assertions import check_assertions
 from compose_core.supervisor.attempts import ResumeFolder
 from compose_core.supervisor.budget import Budget, Stoppable
-from compose_core.supervisor.distributed import reserve_ports, set_distributed, write_allocation
+from compose_core.supervisor.distributed import reserve_ports, write_allocation
 from compose_core.supervisor.early import EarlyWarning
 from compose_core.supervisor.ending import Ending, SignalInbox
-from compose_core.supervisor.files import SCHEMA_VERSION, JobFolder, Json
+from compose_core.supervisor.files import JobFolder, Json
 from compose_core.supervisor.hooks import HOOK_TIMEOUT_S, Hooks
 from compose_core.supervisor.host import (
     adopt_orphans,
@@ -26,26 +24,20 @@ from compose_core.supervisor.host import (
     seconds_since_start,
     send,
     start_ticks,
-    variable_name,
 )
 from compose_core.supervisor.notices import BatchLog, explained, step_story
 from compose_core.supervisor.policy import DependencyGraph
-from compose_core.supervisor.readiness import (
-    LogProbe,
-    NetworkProbe,
-    PatternTooSlow,
-    Probe,
-    SleepProbe,
-    http_status,
-    tcp_answers,
-)
+from compose_core.supervisor.probing import check_readiness, make_probe
+from compose_core.supervisor.readiness import PatternTooSlow
 from compose_core.supervisor.record import Outcome, Record
 from compose_core.supervisor.rotation import ServiceLogs
 from compose_core.supervisor.runtime_cache import RuntimeCache, write_enroot_script
 from compose_core.supervisor.sampling import LAST_SAMPLE_S, Sampling
 from compose_core.supervisor.secrets import Secrets, SecretUnavailable
 from compose_core.supervisor.service import Service
+from compose_core.supervisor.state import StateFile
 from compose_core.supervisor.steps import Steps, Tools
+from compose_core.supervisor.surroundings import Surroundings
 from compose_core.supervisor.talk import Refused, complain, signal_name
 
 SRUN_KILL_S = 2.0
@@ -73,7 +65,6 @@ class Supervisor(Stoppable):
     ) -> None:
         self.script = script
         self.description = description
-        self.environment = environment
         self.secrets = Secrets(description, environment)  # before a program is started that would inherit them
         self.folder = folder
         self.job_id = job_id
@@ -91,18 +82,11 @@ class Supervisor(Stoppable):
         self.sampling = Sampling(script, description.get("metrics"), job_id, self.tools, self.record)
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
 
-        self.ticks = start_ticks()
-        age = seconds_since_start(self.ticks)
-        self.began = time.monotonic() - age
-        self.started_at = time.time() - age
-        self.finished_at: Optional[float] = None
-        self.heartbeat_s = float(description.get("heartbeat_s") or 10)
-        self.log_index_s = float(description.get("log_index_s") or 10)
-        self.budget = Budget(description, environment, self.began)
+        ticks = start_ticks()
+        age = seconds_since_start(ticks)
+        self.budget = Budget(description, environment, time.monotonic() - age)
 
         self.outcome: Optional[Outcome] = None
-        self.is_final = False
-        self.write_at = self.index_at = 0.0
         self.inbox.catch()
         slurm_job_id = environment.get("SLURM_JOB_ID", job_id)
         self.steps = Steps(slurm_job_id, self.tools, self.record, self.services)
@@ -110,6 +94,20 @@ class Supervisor(Stoppable):
         self.early = EarlyWarning(rule, self, self.budget, self.steps, self.tools, slurm_job_id)
         self.ending = Ending(self, self.budget, self.inbox, self.early, BatchLog(slurm_job_id))
         self.allocation = Allocation(environment)
+        self.surroundings = Surroundings(
+            environment, job_id, self.is_slurm, self.record, self.services, self.allocation
+        )
+        self.state_file = StateFile(
+            description,
+            environment,
+            self.is_slurm,
+            self.record,
+            self.services,
+            self.allocation,
+            self.early,
+            ticks=ticks,
+            started_at=time.time() - age,
+        )
 
     # -- life of the job
 
@@ -121,7 +119,7 @@ class Supervisor(Stoppable):
             self.record.tell_job("started on {} (attempt {})".format(self.allocation.nodelist, self.record.attempt))
             if self.record.is_resume:
                 self.record.event("resumed", attempt=self.record.attempt)
-            self.sampling.start(self.job_environment(), len(self.allocation.nodes), self.is_slurm)
+            self.sampling.start(self.surroundings.of_job(), len(self.allocation.nodes), self.is_slurm)
             self.loop()
         except Exception as error:  # noqa: BLE001 - whatever it is, the services are stopped and the state is written
             self.explain(error)
@@ -142,7 +140,7 @@ class Supervisor(Stoppable):
                 "the job cannot be made ready, so no service was started: {}; look after the space and the rights in {}"
             )
             raise Refused(text.format(error, self.folder.path)) from None
-        self.check_readiness()
+        check_readiness(self.services, self.surroundings)
         self.secrets.check(service.secrets for service in self.services)
         if self.owns_processes:
             adopt_orphans()
@@ -162,21 +160,9 @@ class Supervisor(Stoppable):
             write_enroot_script(self.folder)
         self.hooks.write_scripts(self.services)
 
-    def check_readiness(self) -> None:
-        """A wrong pattern or placeholder shows now, not after an hour."""
-        for service in self.services:
-            readiness = service.readiness or {}
-            for key in ("host", "port", "url"):
-                self.filled(str(readiness.get(key, "")))
-            try:
-                re.compile(readiness.get("pattern", ""))
-            except re.error as error:
-                raise Refused("the readiness pattern of {} is wrong: {}".format(service.name, error)) from None
-
     def loop(self) -> None:
         """Turn until the job is decided and every service has ended."""
-        self.write_at = time.monotonic() + self.heartbeat_s
-        self.index_at = time.monotonic() + self.log_index_s
+        self.state_file.begin(time.monotonic())
         while True:
             now = time.monotonic()
             self.ending.take_signals(now)
@@ -191,7 +177,7 @@ class Supervisor(Stoppable):
                 self.judge()
             if self.outcome is not None:
                 self.stop_what_may(now)
-            self.write_what_is_due(now)
+            self.state_file.write_due(now)
             self.hooks.advance(now)
             self.sampling.advance(now, must_end=self.budget.deadline is not None)
             if self.outcome is not None and not any(service.is_alive for service in self.services):
@@ -202,8 +188,7 @@ class Supervisor(Stoppable):
     def wait(self, now: float) -> None:
         """Sleep until a signal, an answer or the next timer."""
         due = [
-            self.write_at,
-            self.index_at,
+            self.state_file.next_at,
             self.tools.next_at,
             self.ending.next_at,
             self.hooks.next_at,
@@ -274,7 +259,9 @@ class Supervisor(Stoppable):
         self.record.is_stale = True
         try:
             if service.readiness:
-                service.probe = self.make_probe(service, service.readiness, now)
+                service.probe = make_probe(
+                    service, service.readiness, now, self.surroundings, self.logs, self.inbox.wake
+                )
             self.logs.begin(service)
             log = self.logs.writer(service)
             try:
@@ -283,7 +270,7 @@ class Supervisor(Stoppable):
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=self.secrets.given_to(service.secrets, self.step_environment(service)),
+                    env=self.secrets.given_to(service.secrets, self.surroundings.of_step(service)),
                     start_new_session=True,
                 )
             finally:
@@ -301,87 +288,6 @@ class Supervisor(Stoppable):
         else:
             self.record.event("started", service.name, pid=service.pid)
         self.record.tell(service.name, "{} (pid {})".format("restarted" if is_restart else "started", service.pid))
-
-    def job_environment(self) -> Dict[str, str]:
-        """What every process of the job finds in its environment."""
-        environment = dict(self.environment)
-        environment.update(
-            HPC_COMPOSE_JOB_DIR=self.folder.path,
-            HPC_COMPOSE_JOB_ROOT=self.folder.path,
-            HPC_COMPOSE_JOB_ID=self.job_id,
-            HPC_COMPOSE_ENGINE="slurm" if self.is_slurm else "local",
-            HPC_COMPOSE_ATTEMPT=str(self.record.attempt),
-            HPC_COMPOSE_IS_RESUME="1" if self.record.is_resume else "0",
-            HPC_COMPOSE_PRIMARY_NODE=self.allocation.primary,
-            HPC_COMPOSE_NODE_COUNT=str(len(self.allocation.nodes)),
-            HPC_COMPOSE_NODELIST=self.allocation.nodelist,
-            HPC_COMPOSE_NODELIST_FILE=os.path.join(self.folder.path, "allocation", "nodes.txt"),
-            HPC_COMPOSE_SUBMISSION_TOKEN=self.record.token or "",
-        )
-        for name in ("ARRAY_JOB_ID", "ARRAY_TASK_ID", "ARRAY_TASK_COUNT"):
-            if "SLURM_" + name in self.environment:
-                environment["HPC_COMPOSE_" + name] = self.environment["SLURM_" + name]
-        if self.record.resume_dir is not None:
-            environment["HPC_COMPOSE_RESUME_DIR"] = self.record.resume_dir
-        return environment
-
-    def step_environment(self, service: Service) -> Dict[str, str]:
-        """What the service's process finds in its environment."""
-        environment = self.job_environment()
-        environment["HPC_COMPOSE_SERVICE_NAME"] = service.name
-        for other in self.services:
-            prefix = "HPC_COMPOSE_" + variable_name(other.name)
-            environment[prefix + "_HOST"] = self.host_of(other)
-            if other.master_port:
-                environment[prefix + "_PORT_MASTER"] = str(other.master_port)
-            for port_name, port in other.ports.items():
-                environment["{}_PORT_{}".format(prefix, variable_name(port_name))] = str(port)
-                url = "http://{}:{}".format(self.host_of(other), port)
-                environment["{}_URL_{}".format(prefix, variable_name(port_name))] = url
-        if service.launch == "srun":
-            run = "{}.{}.{}.{}".format(self.job_id, service.token, self.record.attempt, service.launches)
-            set_distributed(environment, service, self.host_of(service), self.folder.path, run)
-        return environment
-
-    def host_of(self, _service: Service) -> str:
-        """Where the others reach it."""
-        return self.allocation.primary if self.is_slurm else "127.0.0.1"
-
-    def filled(self, text: str) -> str:
-        """`text` with `@{service.host}` and `@{service.port.name}` filled in."""
-
-        def value(found: Any) -> str:
-            service = self.by_name.get(found.group(1))
-            port = service.port(found.group(2)) if service and found.group(2) else 0
-            if service is None or (found.group(2) and not port):
-                raise Refused("{} names no service or port of this job".format(found.group(0)))
-            return str(port) if port else self.host_of(service)
-
-        return re.sub(r"@\{([^{}]+?)\.(?:host|port\.([^{}.]+))\}", value, text)
-
-    def make_probe(self, service: Service, readiness: Json, now: float) -> Probe:
-        """The probe that the description asks for."""
-        kind, timeout_s = readiness["type"], float(readiness.get("timeout_s") or 60)
-        if kind == "sleep":
-            return SleepProbe(now, float(readiness["seconds"]))
-        if kind == "log":
-            return LogProbe(now, timeout_s, readiness["pattern"], self.logs.follow(service))
-        if kind == "tcp":
-            host = self.filled(readiness.get("host") or "127.0.0.1")
-            port = int(self.filled(str(readiness["port"])))
-            return NetworkProbe(
-                "tcp {}:{}".format(host, port), now, timeout_s, lambda: tcp_answers(host, port), self.inbox.wake
-            )
-        if kind == "http":
-            url, wanted = self.filled(readiness["url"]), int(readiness.get("status_code") or 200)
-            return NetworkProbe(
-                "http {} to be {}".format(url, wanted),
-                now,
-                timeout_s,
-                lambda: http_status(url) == wanted,
-                self.inbox.wake,
-            )
-        raise NotImplementedError("service {}: readiness {} is not known".format(service.name, kind))
 
     # -- watching
 
@@ -549,7 +455,7 @@ class Supervisor(Stoppable):
         """Let the service's hooks for this event run."""
         if any(hook["on"] == event for hook in service.hooks):
             try:
-                environment = self.secrets.given_to(service.secrets, self.step_environment(service))
+                environment = self.secrets.given_to(service.secrets, self.surroundings.of_step(service))
             except SecretUnavailable as error:
                 self.record.tell(service.name, "its {} hook is not run: {}".format(event, error))
                 return
@@ -701,16 +607,11 @@ class Supervisor(Stoppable):
         self.ending.take_signals(time.monotonic())
         outcome = self.outcome
         assert outcome is not None
-        self.is_final = True
-        self.finished_at = time.time()
         for service in self.services:
             if not service.has_ended:
                 service.status = "stopped" if service.launches else "skipped"
             self.record.index_log(service)
-        for _ in range(3):
-            if self.record.state(self.state(time.monotonic())):
-                break
-            time.sleep(0.2)
+        self.state_file.write_end(outcome)
         self.record.event("finished", cause=outcome.cause, exit_code=outcome.exit_code, job_status=outcome.job_status)
         self.record.tell_job("{}, exit status {}".format(outcome.job_status, outcome.exit_code))
         self.runtime_cache.remove(outcome.cause == "completed")
@@ -725,13 +626,13 @@ class Supervisor(Stoppable):
             self.ending.take_signals(now)
             self.reap(now)
             self.tools.kill(before=now)
-            self.write_what_is_due(now)
+            self.state_file.write_due(now)
             self.sampling.advance(now, must_end=self.budget.deadline is not None)
             self.wait(now)
             now = time.monotonic()
         self.sampling.write_last()
 
-    # -- writing down
+    # -- results
 
     def check_assertions(self) -> None:
         """A job that went well so far fails by the first service whose assertions do not hold."""
@@ -751,7 +652,7 @@ class Supervisor(Stoppable):
         def may_go_on() -> bool:
             now = time.monotonic()
             self.ending.take_signals(now)
-            self.write_what_is_due(now)
+            self.state_file.write_due(now)
             return now < (give_up_at if self.budget.deadline is None else min(give_up_at, self.budget.deadline))
 
         return may_go_on
@@ -765,49 +666,6 @@ class Supervisor(Stoppable):
             return
         found = ArtifactCollector(self.folder, rules.get("bundles") or {}, self.teardown_clock()).collect()
         self.record.manifest(rules.get("collect", "always"), is_success, found)
-
-    def write_what_is_due(self, now: float) -> None:
-        """State after a transition and at each heartbeat, the logs' time index at its interval."""
-        if now >= self.index_at:
-            self.index_at = now + self.log_index_s
-            for service in self.services:
-                self.record.index_log(service)
-        if self.record.is_stale or now >= self.write_at:
-            is_written = self.record.state(self.state(now))
-            self.write_at = now + (self.heartbeat_s if is_written else min(1.0, self.heartbeat_s))
-
-    def state(self, now: float) -> Json:
-        """The whole of state.json."""
-        at = time.time()
-        outcome = self.outcome if self.is_final else None
-        log_folder = os.path.join(self.folder.path, "logs")
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "backend": "slurm" if self.is_slurm else "local",
-            "runtime_backend": self.description.get("backend"),
-            "job_id": self.job_id,
-            "slurm_job_id": self.environment.get("SLURM_JOB_ID") if self.is_slurm else None,
-            "job_name": self.description.get("name"),
-            "submission_token": self.record.token,
-            "job_status": outcome.job_status if outcome else "RUNNING",
-            "job_exit_code": outcome.exit_code if outcome else None,
-            "cause": outcome.cause if outcome else None,
-            "supervisor_pid": os.getpid(),
-            "supervisor_start_ticks": self.ticks,
-            "host": socket.gethostname(),
-            "attempt": self.record.attempt,
-            "is_resume": self.record.is_resume,
-            "resume_dir": self.record.resume_dir,
-            "early_signal_at": self.early.sent_at,
-            "started_at": self.started_at,
-            "updated_at": at,
-            "heartbeat_at": at,
-            "finished_at": self.finished_at,
-            "services": [
-                dict(service.as_json(now, log_folder, self.allocation), assertions=assertions_json(service))
-                for service in self.services
-            ],
-        }
 
     def end_probe(self, service: Service) -> None:
         """It is not asked any more."""
