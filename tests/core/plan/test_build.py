@@ -181,9 +181,7 @@ def test_what_is_not_executed_yet_is_refused(tmp_path: Path) -> None:
 
 def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:
     """`:` and `,` separate mounts and cannot be escaped."""
-    folder = tmp_path / "a,b"
-    folder.mkdir()
-    (finding,) = refused(folder, "services: {web: {image: 'redis:7', command: [x], volumes: ['./data:/data']}}")
+    (finding,) = refused(tmp_path, "services: {web: {image: 'redis:7', command: [x], volumes: ['./a,b:/data']}}")
     assert "cannot be escaped" in finding
 
 
@@ -210,3 +208,30 @@ def test_a_path_that_would_hide_the_container_program_is_refused(tmp_path: Path,
     (problem,) = refused(tmp_path, text.format(backend, "sqsh" if backend == "enroot" else "sif"))
     assert f"decide where the node finds {backend}" in problem
     assert plan_of(tmp_path, text.format("pyxis", "sqsh")).steps
+
+
+@pytest.mark.parametrize(
+    ("backend", "folder", "is_refused"),
+    [
+        ("enroot", "my project", True),
+        ("enroot", "a,b", True),
+        ("enroot", "project", False),
+        ("pyxis", "a:b", True),
+        ("apptainer", "a,b", True),
+        ("apptainer", "my project", False),
+        ("host", "my: project", False),
+    ],
+)
+def test_a_job_folder_that_no_mount_can_name_is_refused(
+    tmp_path: Path, backend: str, folder: str, is_refused: bool
+) -> None:
+    """It is mounted into every container, by a path that nobody can escape beforehand."""
+    text = f'runtime: {{backend: {backend}}}\nservices: {{app: {{image: alpine, command: ["true"]}}}}\n'
+    (tmp_path / folder).mkdir()
+    if not is_refused:
+        plan_of(tmp_path / folder, text)
+        return
+    with pytest.raises(SpecError, match="the job folder lies below") as caught:
+        plan_of(tmp_path / folder, text)
+    assert [problem.code for problem in caught.value.problems] == ["mount-syntax"]
+    plan_of(tmp_path / folder, f"{text}x-slurm: {{runtime_root: /shared/jobs}}\n")

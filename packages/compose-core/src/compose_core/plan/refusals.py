@@ -24,6 +24,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _local_engine_queues_nothing,
         _local_engine_mpi,
         _warning_without_limit,
+        _job_folder_syntax,
         _cleanup_needs_enroot,
         resume_problems,
         _path_of_the_program,
@@ -108,17 +109,20 @@ def _warning_without_limit(loaded: LoadedSpec, context: PlanContext) -> Iterator
         )
 
 
-def _enroot_folder(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
-    """The job folder is mounted by its path, which Enroot takes without whitespace only."""
-    backend = loaded.spec.runtime.backend or (context.container_backends[:1] or ("",))[0]
+def _job_folder_syntax(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
+    """The job folder is mounted by its path, in which nothing can be escaped: it is known in the job only."""
+    backend = loaded.spec.runtime.backend or next(iter(context.container_backends), "host")
     folder = loaded.spec.x_slurm.runtime_root or str(loaded.project_dir)
-    if backend == "enroot" and _images(loaded) and any(character.isspace() for character in folder):
-        yield Problem(
-            code="mount-syntax",
-            message=f"the job folder lies below {folder!r}, and Enroot mounts no path with whitespace",
-            where=loaded.locate("runtime.backend"),
-            remedy="Rename the folder, or set x-slurm.runtime_root to one without whitespace.",
-        )
+    has_whitespace = backend == "enroot" and any(character.isspace() for character in folder)
+    if backend == "host" or not _images(loaded) or not (has_whitespace or set(":,") & set(folder)):
+        return
+    found = "whitespace, which Enroot mounts" if has_whitespace else "`:` or `,`, which mounts"
+    yield Problem(
+        code="mount-syntax",
+        message=f"the job folder lies below {folder!r}; that path holds {found} cannot name",
+        where=loaded.locate("x-slurm.runtime_root"),
+        remedy="Rename the folder, or set x-slurm.runtime_root to another one.",
+    )
 
 
 def _cleanup_needs_enroot(loaded: LoadedSpec, context: PlanContext) -> Iterator[Problem]:
