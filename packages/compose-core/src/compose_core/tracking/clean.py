@@ -31,6 +31,8 @@ from compose_core.tracking.removal import (
 )
 from compose_core.tracking.snapshot import JobSnapshot
 
+Why = Literal["not over", "not known", "in the queue", "wanted", "failed"]
+"""`not known`: the scheduler did not answer; `wanted`: the rule keeps it; `failed`: its files could not be removed."""
 _BEGUN_S = 3600.0
 """A submission whose client wrote nothing down for so long never will."""
 
@@ -52,8 +54,7 @@ class KeptJob:
     job_id: str
     token: str
     state: JobState
-    why: Literal["not over", "not known", "in the queue", "wanted", "failed"]
-    """`not known`: the scheduler did not answer; `wanted`: the rule keeps it; `failed`: its files could not be removed."""
+    why: Why
     message: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -262,8 +263,6 @@ def _kept(snapshot: JobSnapshot, live: set[str], silent: set[str], *, is_chosen:
     return None
 
 
-def _keep(
-    snapshot: JobSnapshot, why: Literal["not over", "not known", "in the queue", "wanted", "failed"], message: str = ""
-) -> KeptJob:
+def _keep(snapshot: JobSnapshot, why: Why, message: str = "") -> KeptJob:
     record = snapshot.record
     return KeptJob(job_id=record.job_id, token=record.submission_token, state=snapshot.state, why=why, message=message)
