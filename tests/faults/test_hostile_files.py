@@ -90,7 +90,7 @@ def test_hostile_things_at_each_of_our_paths(bed: Bed, tell: Tell) -> None:
     victims.mkdir()
     (victims / "secret").write_text(_SECRET)
     bed.keep()
-    places = [(path, kind) for path in our_paths(bed) for kind in _KINDS]
+    places = [(path, kind) for path in our_paths(bed) for kind in _KINDS if not is_the_users_own(path, kind)]
     assert len(places) > 200
     name = "hostile files at each of our paths: followed + hung + shown"
     with measured(tell, name) as figure:
@@ -100,6 +100,11 @@ def test_hostile_things_at_each_of_our_paths(bed: Bed, tell: Tell) -> None:
                 commands = [_COMMANDS[number % len(_COMMANDS)], _COMMANDS[(number // 7 + 3) % len(_COMMANDS)]]
                 for words in commands:
                     try_one(bed, figure, words, f"{kind} at {path}: hpcc {' '.join(words)}", victims)
+
+
+def is_the_users_own(path: Path, kind: str) -> bool:
+    """A second name of a file among the artifacts is a file that the user may read; the export folder is the user's, also as a link."""
+    return ("payload" in path.parts and kind == "another name") or (path.name == "out" and kind.startswith("link"))
 
 
 def try_one(bed: Bed, figure: Figure, words: tuple[str, ...], what: str, victims: Path) -> None:
