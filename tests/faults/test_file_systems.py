@@ -218,10 +218,10 @@ def test_a_line_torn_at_any_byte_spoils_no_other(tmp_path: Path, tell: Tell) -> 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 def test_a_full_file_system_is_told_and_loses_nothing(tmp_path: Path, tell: Tell) -> None:
-    """A real one of 256 KiB, filled up to the last block: exit 1 with the path and what to do; then there is room again."""
+    """A real one of 1 MiB, filled up to the last block: exit 1 with the path and what to do; then there is room again."""
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(small)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("this machine does not let a file system be mounted")
     try:
