@@ -43,14 +43,24 @@ def images_can_be_fetched(look: Look) -> Iterator[Problem]:
     for name, service in look.spec.services.items():
         if service.image is None:
             continue
-        problem = _scheme(service.image) or _user_info(service.image) or _file(service.image, look.spec.runtime.backend)
+        problem = (
+            _scheme(service.image, look.spec.runtime.backend)
+            or _user_info(service.image)
+            or _file(service.image, look.spec.runtime.backend)
+        )
         if problem:
             code, message, remedy = problem
             yield look.error(code, f"`image` of service '{name}': {message}", ("services", name, "image"), remedy)
 
 
-def _scheme(image: str) -> tuple[str, str, str] | None:
+def _scheme(image: str, backend: str | None) -> tuple[str, str, str] | None:
     match = _SCHEME.match(image)
+    if match and backend == "apptainer" and match["scheme"] in ("dockerd", "podman"):
+        return (
+            "image-scheme",
+            f"apptainer does not fetch from {match['scheme']}://",
+            "Push the image to a registry and name it with docker://, or save it as a .sif file.",
+        )
     if not match or match["scheme"] in _SCHEMES:
         return None
     allowed = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
