@@ -8,6 +8,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import field, replace
+from typing import Literal
 
 from compose_core.frozen import Frozen
 from compose_core.plan.absolute_path import absolute_path
@@ -40,7 +41,7 @@ class ImageSite(Frozen, kw_only=True):
         return ".sif" if self.backend == "apptainer" else ".sqsh"
 
     @property
-    def tool(self) -> str:
+    def tool(self) -> Literal["enroot", "apptainer"]:
         """The program that makes them: Pyxis and Enroot share their images."""
         return "apptainer" if self.backend == "apptainer" else "enroot"
 
@@ -73,7 +74,7 @@ def planned_image(
             source=path,
             prepare=planned_prepare,
             prepared=_prepared_file(f"local {content}", path, planned_prepare, site),
-            tool="apptainer" if site.tool == "apptainer" else "enroot",
+            tool=site.tool,
             reason="a local image file",
         )
     uri = image if "://" in image else f"docker://{image}"
@@ -86,7 +87,7 @@ def planned_image(
         base=base,
         prepare=planned_prepare,
         prepared=_prepared_file(base.key, uri, planned_prepare, site),
-        tool="apptainer" if site.tool == "apptainer" else "enroot",
+        tool=site.tool,
         reason="no scheme given: docker:// is meant" if "://" not in image else "as written",
     )
 
