@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from compose_core.errors import Problem
 from compose_core.spec.kinds import did_you_mean
+from compose_core.spec.raw_options import sbatch_options
 from compose_core.spec.rules.look import Look
 from compose_core.spec.shell_variables import SET_BY_BASH
 
@@ -72,10 +73,10 @@ def secret_variables_reach_the_job(look: Look) -> Iterator[Problem]:
     if slurm.export is not None and slurm.export.strip().upper() == "NIL":
         message = "with --export=NIL no variable reaches the job, and a secret comes from one"
         yield look.error("secret-export", message, ("x-slurm", "export"), remedy)
-    for position, argument in enumerate(slurm.submit_args):
-        if argument.startswith("--export") and argument[8:9] in ("", "=", " "):
-            message = "a secret comes from a variable, which --export among submit_args may keep from the job"
-            yield look.error("secret-export", message, ("x-slurm", "submit_args", position), remedy)
+    for option in sbatch_options(slurm.submit_args):
+        if option.option in ("--export", "--export-file"):
+            message = f"a secret comes from a variable, which {option.option} among submit_args may keep from the job"
+            yield look.error("secret-export", message, ("x-slurm", "submit_args", option.position), remedy)
 
 
 RULES = (
