@@ -36,11 +36,6 @@ def export_argv(program: str, name: str, output: str) -> list[str]:
     return [program, "export", "--output", output, "--", name]
 
 
-def remove_argv(program: str, name: str) -> list[str]:
-    """Remove the root file system, asking nobody."""
-    return [program, "remove", "--force", "--", name]
-
-
 def build_environment(environment: Mapping[str, str], *, data_path: str) -> dict[str, str]:
     """The user's environment for building: root file systems in a folder of the build, the image's PATH, no GPU hook."""
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -109,11 +109,6 @@ def is_intact(file: OurPath, record: CachedImage) -> bool:
         return sha256_of(file) == record.sha256
     except FileNotFoundError:
         return False
-
-
-def runtime_files(images: Iterable[PlannedImage], found: Mapping[str, Found]) -> dict[str, Found]:
-    """What is there of the files that steps start from, by path."""
-    return {image.runtime_path: found[image.runtime_path] for image in images}
 
 
 def _stat(file: OurPath) -> os.stat_result | None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from compose_core.job_state import JobId, parse_job_id
+from compose_core.job_state import parse_job_id
 from compose_core.records.our_path import OurPath
 from compose_core.records.token import parse_token
 from compose_core.units import service_token
@@ -350,11 +350,6 @@ class ExportPaths:
     def lock(self) -> OurPath:
         """Held while an export goes on."""
         return self.folder / ".hpc-compose-export.lock"
-
-
-def job_folder_name(job_id: JobId) -> str:
-    """The name of a job's folder below the runtime root."""
-    return str(parse_job_id(job_id))
 
 
 def _bundle_name(name: str) -> str:

@@ -597,13 +597,13 @@ class Supervisor(Stoppable):
         self.kill_what_is_left()
         self.logs.close()
         self.logs.tell(self.record)
-        try:
-            self.check_assertions()
-            self.collect_artifacts()
-        except (OSError, Refused) as error:
-            complain("the results cannot be collected: {}".format(error))
-        except Exception as error:  # noqa: BLE001 - what became of the artifacts never changes how the job ended
-            self.explain(error)
+        for step in (self.check_assertions, self.collect_artifacts):
+            try:
+                step()
+            except (OSError, Refused) as error:
+                complain("the results cannot be collected: {}".format(error))
+            except Exception as error:  # noqa: BLE001 - what became of the results never keeps the state from being written
+                self.explain(error)
         self.ending.take_signals(time.monotonic())
         outcome = self.outcome
         assert outcome is not None
