@@ -141,6 +141,17 @@ def test_an_attempt_that_ended_without_a_word_is_not_what_the_earlier_one_said(c
     assert seen(state=state, queue=ABSENT, accounting=earlier).source == "state"
 
 
+def test_a_row_that_ended_well_is_of_a_later_attempt_than_one_that_was_told_to_stop() -> None:
+    """Also where the controller's clock is behind the node's, so that the times say the opposite."""
+    state = state_file("CANCELLED", age_s=5)
+    row: dict[str, Any] = {"started_at": NOW - 60, "exit_code": 0}
+    for snapshot in (
+        seen(state=state, queue=queued("COMPLETED", **row)),
+        seen(state=state, queue=ABSENT, accounting=accounted("COMPLETED", **row)),
+    ):
+        assert (snapshot.state, snapshot.terminal, snapshot.exit_code) == (JobState.COMPLETED, True, 0)
+
+
 def test_a_cancelled_job_is_not_final_while_nobody_knows_whether_it_comes_back() -> None:
     """However long it takes; on the local engine it is final at once."""
     assert not seen(state=state_file("CANCELLED"), queue=None).terminal

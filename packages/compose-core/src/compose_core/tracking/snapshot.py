@@ -389,7 +389,7 @@ def _by_last_word(evidence: Evidence, said: JobState, cause: str | None, at: flo
     row = queue.row
     if row is None:
         return _gone_after_last_word(evidence, final, at)
-    if row.state.is_waiting or _is_later(row, at):
+    if row.state.is_waiting or _is_later(row, at) or _contradicts(row, said):
         return _next_attempt(evidence, row)
     if row.state.is_terminal:
         return _requeueable(evidence, row) if row.state.may_be_requeued else final
@@ -403,7 +403,8 @@ def _gone_after_last_word(evidence: Evidence, final: _Verdict, at: float | None)
         detail = "it was told to stop, and whether it ran again after that is not known yet"
         return _Verdict(state=final.state, source="state", detail=detail, stale=True)
     row = accounting.row
-    return _next_attempt(evidence, row) if row and row.state.is_terminal and _is_later(row, at) else final
+    is_next = row is not None and row.state.is_terminal and (_is_later(row, at) or _contradicts(row, final.state))
+    return _next_attempt(evidence, row) if row and is_next else final
 
 
 def _next_attempt(evidence: Evidence, row: JobRow) -> _Verdict:
@@ -424,6 +425,14 @@ def _next_attempt(evidence: Evidence, row: JobRow) -> _Verdict:
 def _is_later(row: JobRow, at: float | None) -> bool:
     """The row is of an attempt that began after this moment."""
     return row.started_at is not None and at is not None and row.started_at > at
+
+
+def _contradicts(row: JobRow, said: JobState) -> bool:
+    """Slurm saw the script end well, and one that said anything else ends with another status.
+
+    Needed beside the times: those are of two clocks, the controller's and the node's.
+    """
+    return row.state is JobState.COMPLETED and said is not JobState.COMPLETED
 
 
 def _by_end_marker(evidence: Evidence, end: EndMarker) -> _Verdict:
