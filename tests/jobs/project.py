@@ -16,7 +16,7 @@ from typing import Any, Literal
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from compose_core.cli.report_schemas import report_schema
+from compose_core.cli.report_schemas import REPORTS, report_schema
 
 EngineName = Literal["local", "slurm"]
 
@@ -86,7 +86,8 @@ class Project:
     def json(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
         """The JSON report of `hpcc …`, which has to be what the command's schema promises."""
         report = json.loads(self.hpcc(*arguments, "--format", "json", code=code).stdout)
-        check_report(arguments[0], report)
+        names = (" ".join(arguments[:2]), arguments[0])  # `cache list` is one command
+        check_report(next(name for name in names if name in REPORTS), report)
         return dict(report)
 
     def up(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
