@@ -18,10 +18,17 @@ def test_the_image_of_a_job_stays_until_the_job_is_over(containers: ContainerBen
         services: {{app: {{image: {reference}, command: "trap 'exit 0' TERM; while :; do sleep 0.1; done"}}}}
     """)
     job = project.submit()
+    try:
+        _look_and_prune(project, containers, job)
+    finally:
+        project.hpcc("cancel", code=None)
+
+
+def _look_and_prune(project: Project, containers: ContainerBench, job: str) -> None:
     project.wait(lambda: project.service(job, "app").get("status") == "running", "the service runs")
     (entry,) = project.json("cache", "list")["entries"]
     assert entry["jobs"] == [job]
-    other = Project(tmp_path / "elsewhere", "local", containers.environment(dict(os.environ)))
+    other = Project(project.folder.parent / "elsewhere", "local", containers.environment(dict(os.environ)))
     assert [one["outcome"] for one in other.json("cache", "prune", "--age", "0")["entries"]] == ["used by a job"]
     assert Path(entry["path"]).exists()
     project.hpcc("cancel")

@@ -52,4 +52,5 @@ def _line(progress: Progress) -> str:
     services = ", ".join(progress.decision.services)
     said = {"reused": "ready", "ready": "ready", "failed": "failed", "waiting": "waits", "step": ""}[progress.kind]
     text = ": ".join(part for part in (said, progress.message) if part)
-    return terminal_text(f"image of {services}: {text}")
+    what = "base image" if progress.decision.kind == "base" else "image"
+    return terminal_text(f"{what} of {services}: {text}")
