@@ -155,9 +155,18 @@ def finish_secret(values: Values, node: MapNode, path: KeyPath, findings: Findin
     return _exactly_one(("file", "env"), values, node, path, findings, "secret-source")
 
 
+_OBJECTIVE_DETAILS = {
+    "group": ("log_pattern",),
+    "service": ("log_pattern",),
+    "json_field": ("json_path",),
+    "take": ("log_pattern", "metric"),
+}
+"""Keys of an objective that say more about one of its sources."""
+
+
 def finish_objective(values: Values, node: MapNode, path: KeyPath, findings: Findings) -> bool:
     """Exactly one source, and a pattern that has the group."""
-    if not _exactly_one(("log_pattern", "json_path"), values, node, path, findings, "objective-source"):
+    if not _exactly_one(("log_pattern", "json_path", "metric"), values, node, path, findings, "objective-source"):
         return False
     if "json_path" in values and "json_field" not in values:
         findings.error(
@@ -168,10 +177,11 @@ def finish_objective(values: Values, node: MapNode, path: KeyPath, findings: Fin
             "Name the field of the JSON file that holds the figure.",
         )
         return False
-    for key, belongs_to in (("group", "log_pattern"), ("json_field", "json_path")):
-        if key in values and belongs_to not in values:
+    for key, owners in _OBJECTIVE_DETAILS.items():
+        if key in values and not any(owner in values for owner in owners):
+            belongs_to = " or ".join(f"`{owner}`" for owner in owners)
             findings.error(
-                "objective-source", f"`{key}` belongs to `{belongs_to}`", node.key_mark(key), (*path, key), "Remove it."
+                "objective-source", f"`{key}` belongs to {belongs_to}", node.key_mark(key), (*path, key), "Remove it."
             )
             return False
     if "log_pattern" in values:
@@ -222,17 +232,18 @@ def finish_sweep(values: Values, node: MapNode, path: KeyPath, findings: Finding
 
 
 def _exactly_one(
-    keys: tuple[str, str], values: Values, node: MapNode, path: KeyPath, findings: Findings, code: str
+    keys: tuple[str, ...], values: Values, node: MapNode, path: KeyPath, findings: Findings, code: str
 ) -> bool:
     given = [key for key in keys if key in values]
     if len(given) == 1:
         return True
     if not given and any(key in node.items for key in keys):
         return False
-    state = "both are given" if given else "none is given"
+    state = "none is given" if not given else "both are given" if len(given) == 2 else "all are given"
+    names = ", ".join(f"`{key}`" for key in keys[:-1])
     findings.error(
         code,
-        f"exactly one of `{keys[0]}` and `{keys[1]}` is expected; {state}",
+        f"exactly one of {names} and `{keys[-1]}` is expected; {state}",
         node.mark,
         path,
         "Keep one of them." if given else "Add one.",

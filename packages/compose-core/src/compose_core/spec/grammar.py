@@ -614,6 +614,8 @@ RANDOM_MATRIX = Section(
     },
 )
 
+SERVICE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
+
 OBJECTIVE = Section(
     "sweep-objective",
     models.Objective,
@@ -623,12 +625,15 @@ OBJECTIVE = Section(
             Text("a regular expression", example="loss=([0-9.]+)"), "Regular expression for the figure in the log."
         ),
         "group": Entry(_COUNT, "Group of the pattern that is the figure.", default=1),
+        "service": Entry(Text("a service", SERVICE_NAME), "Whose log it is, when several match."),
         "json_path": Entry(_PATH, "JSON file below the job folder."),
-        "json_field": Entry(Text("a field"), "Field of that file."),
+        "json_field": Entry(Text("a field", example="eval.loss"), "Field of that file; a dot leads deeper."),
+        "metric": Entry(Text("a name", example="loss"), "Name of the figure in `trial.jsonl`."),
+        "take": Entry(Choice(("last", "best")), "Which of several figures counts.", default="last"),
         "scaling_axis": Entry(Text("a parameter", ENV_NAME), "Numeric parameter along which scaling is reported."),
     },
     finish=finish_objective,
-    constraints=({"oneOf": [{"required": ["log_pattern"]}, {"required": ["json_path"]}]},),
+    constraints=({"oneOf": [{"required": [source]} for source in ("log_pattern", "json_path", "metric")]},),
 )
 
 PRUNE = Section(
@@ -636,6 +641,7 @@ PRUNE = Section(
     models.Prune,
     {
         "method": Entry(Choice(("median", "asha")), "How trials are compared.", required=True),
+        "metric": Entry(Text("a name"), "Name in `trial.jsonl` to compare by; that of the objective unless given."),
         "min_steps": Entry(_COUNT, "Steps before a trial may be ended.", default=1),
         "reduction_factor": Entry(Integer(2), "asha keeps one in this many.", default=3),
     },
@@ -674,7 +680,6 @@ SWEEP = Section(
     finish=finish_sweep,
 )
 
-SERVICE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
 _SERVICES = MapOf(
     SERVICE,
     SERVICE_NAME,

@@ -36,8 +36,14 @@ class Objective(Frozen, kw_only=True):
     direction: Literal["minimize", "maximize"]
     log_pattern: str | None = None
     group: int = 1
+    service: str | None = None
+    """Whose log holds the figure; None: the one in which the pattern matches."""
     json_path: str | None = None
     json_field: str | None = None
+    metric: str | None = None
+    """A name in the trial's `trial.jsonl`."""
+    take: Literal["last", "best"] = "last"
+    """Which of several figures counts."""
     scaling_axis: str | None = None
     """A numeric parameter along which scaling is reported."""
 
@@ -46,6 +52,8 @@ class Prune(Frozen, kw_only=True):
     """How hopeless trials are ended early."""
 
     method: Literal["median", "asha"]
+    metric: str | None = None
+    """A name in `trial.jsonl`; None: the objective's."""
     min_steps: int = 1
     reduction_factor: int = 3
 

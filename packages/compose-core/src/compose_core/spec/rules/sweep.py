@@ -94,6 +94,34 @@ def the_scaling_axis_is_a_number(look: Look) -> Iterator[Problem]:
             return
 
 
+def the_objective_names_a_service(look: Look) -> Iterator[Problem]:
+    """A log that no service writes holds no figure."""
+    sweep = look.spec.sweep
+    service = sweep.objective.service if sweep and sweep.objective else None
+    if service is not None and service not in look.spec.services and look.is_sound("services"):
+        yield look.error(
+            "unknown-service",
+            f"the objective names '{service}', which is no service",
+            ("sweep", "objective", "service"),
+            did_you_mean(service, tuple(look.spec.services)) or f"Services: {', '.join(look.spec.services)}.",
+        )
+
+
+def pruning_has_a_metric(look: Look) -> Iterator[Problem]:
+    """Trials are compared while they run by what they write into `trial.jsonl`, in the objective's direction."""
+    sweep = look.spec.sweep
+    if sweep is None or sweep.prune is None or not look.is_sound("sweep", "objective"):
+        return
+    if sweep.objective is None:
+        message = "`prune` compares trials by an objective, and there is none"
+        yield look.error(
+            "sweep-prune", message, ("sweep", "prune"), "Add `objective:` with a direction and a `metric`."
+        )
+    elif sweep.objective.metric is None and sweep.prune.metric is None:
+        message = "`prune` needs a metric of `trial.jsonl`, and the objective names none"
+        yield look.error("sweep-prune", message, ("sweep", "prune"), "Add `metric: NAME`.")
+
+
 def exclusions_name_parameters(look: Look) -> Iterator[Problem]:
     """An exclusion of an unknown parameter or value excludes nothing."""
     sweep = look.spec.sweep
@@ -145,6 +173,8 @@ RULES = (
     samples_exist,
     trials_are_not_too_many,
     the_scaling_axis_is_a_number,
+    the_objective_names_a_service,
+    pruning_has_a_metric,
     exclusions_name_parameters,
     trials_have_the_same_parameters,
 )
