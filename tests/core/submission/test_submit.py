@@ -21,6 +21,7 @@ from compose_core.records.intent import Intent
 from compose_core.records.job_record import JobRecord
 from compose_core.records.journal import read_journal
 from compose_core.submission.settle import request_cancel
+from compose_core.submission.submit import submit_plan
 from tests.core.submission.world import SCRIPT, World
 
 
@@ -45,6 +46,26 @@ def test_the_record_says_what_a_later_command_needs(world: World) -> None:
     assert record.requested_walltime is not None
     assert (record.requested_walltime.original, record.requested_walltime.seconds) == ("00:10:00", 600)
     assert (record.backend, record.kind, record.tool_version) == ("slurm", "main", "1.2.3")
+
+
+def test_a_canary_does_not_become_the_latest_job(world: World) -> None:
+    """It has a pointer of its own."""
+    main = world.up()
+    canary = submit_plan(world.context(), world.plan(), SCRIPT, kind="canary")
+    assert JobRecord.read(world.project.latest) == main.record
+    pointer = world.project.latest_of("canary")
+    assert pointer is not None
+    assert JobRecord.read(pointer) == canary.record
+
+
+def test_a_record_of_an_older_release_is_read(world: World) -> None:
+    """It lacks what nobody kept then."""
+    record = world.up().record
+    fields = record.as_json()
+    for name in ("requests", "config_snapshot_yaml", "config_snapshot_note", "provenance"):
+        del fields[name]
+    old = JobRecord.parse(json.dumps(fields).encode(), world.project.latest)
+    assert (old.requests, old.config_snapshot_yaml, old.provenance) == (None, None, None)
 
 
 def test_the_script_is_kept_as_submitted(world: World) -> None:

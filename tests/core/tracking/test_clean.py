@@ -21,8 +21,8 @@ from compose_core.tracking.clean import Cleaner, CleanReport, CleanRule
 from compose_core.tracking.down import down_job
 from compose_core.tracking.find_job import find_job
 from compose_core.tracking.jobs import tracked_jobs
-from compose_core.tracking.removal import removal_of
-from tests.core.tracking.world import NOW, TOKEN, World, row
+from compose_core.tracking.removal import removal_of, repair_latest
+from tests.core.tracking.world import NOW, OTHER_TOKEN, TOKEN, World, row
 
 ALL = CleanRule(keep=0)
 DAY = 86400.0
@@ -147,6 +147,19 @@ def test_when_the_newest_job_goes_latest_is_the_newest_that_is_left(world: World
     latest = JobRecord.read(world.project.latest)
     assert latest is not None
     assert latest.job_id == "8"
+
+
+def test_the_pointer_to_the_latest_canary_is_kept_right_too(world: World) -> None:
+    """It goes with the last canary, and `latest.json` is left alone."""
+    canary = world.add("8", OTHER_TOKEN, submitted_at=NOW, kind="canary")
+    pointer = world.project.latest_of("canary")
+    assert pointer is not None
+    repair_latest(world.project, OTHER_TOKEN)
+    assert JobRecord.read(pointer) == canary
+    world.project.job_record("8").path.unlink()
+    repair_latest(world.project, OTHER_TOKEN)
+    assert JobRecord.read(pointer) is None
+    assert JobRecord.read(world.project.latest) == world.record
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUE_HOLD", "NODE_FAIL"])

@@ -141,8 +141,8 @@ class World:
         record = JobRecord(**fields)
         record.replace(self.project.job_record(job_id))
         self.project.submission(token).folder.path.mkdir(parents=True, exist_ok=True)
-        if record.kind == "main":
-            record.replace(self.project.latest)
+        if pointer := self.project.latest_of(record.kind):
+            record.replace(pointer)
         return record
 
     @property

@@ -39,6 +39,7 @@ def submit(
     *,
     script: str | None = None,
     run_key: str | None = None,
+    kind: str = "main",
     allow_resume_changes: bool = False,
     on_event: Listener = keep_quiet,
 ) -> Submission:
@@ -52,7 +53,7 @@ def submit(
 
     context = submit_context(site, Path(plan.project_dir), on_event=on_event)
     text = script if script is not None else render_script(plan)
-    return submit_plan(context, plan, text, run_key=run_key, allow_resume_changes=allow_resume_changes)
+    return submit_plan(context, plan, text, run_key=run_key, kind=kind, allow_resume_changes=allow_resume_changes)
 
 
 def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener = keep_quiet) -> tuple[Resolution, ...]:

@@ -6,6 +6,7 @@ import posixpath
 
 from compose_core.errors import HpccError, raise_if_errors
 from compose_core.plan.absolute_path import absolute_path
+from compose_core.plan.config_text import config_text
 from compose_core.plan.context import PlanContext
 from compose_core.plan.directives import dependency_of, early_signal, job_directives, job_name
 from compose_core.plan.geometry import allocation_of
@@ -15,6 +16,7 @@ from compose_core.plan.metrics import metrics_rules
 from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
 from compose_core.plan.order import launch_order
 from compose_core.plan.refusals import plan_problems
+from compose_core.plan.requests import job_requests
 from compose_core.plan.resume import resume_rules
 from compose_core.plan.secrets import planned_secrets
 from compose_core.plan.step import planned_step
@@ -39,10 +41,24 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
     name, name_reason = job_name(spec, project_dir)
     cache_dir, cache_reason = cache_folder(spec, project_dir, context.home)
     secrets = planned_secrets(loaded, home=context.home)
-    resume = resume_rules(loaded)
+    config = config_text(loaded)
+    resume = resume_rules(loaded, config)
     order = launch_order({service: tuple(item.depends_on) for service, item in spec.services.items()})
     images = planned_images(spec.services, image_site(loaded, context))
     image_of = {service: image for image in images for service in image.services}
+    steps = tuple(
+        planned_step(
+            service,
+            spec,
+            allocation,
+            backend=backend,
+            project_dir=project_dir,
+            home=context.home,
+            resume=resume,
+            image=image_of.get(service),
+        )
+        for service in order
+    )
     return Plan(
         name=name,
         compose_file=str(loaded.source),
@@ -58,19 +74,9 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
         allocation=allocation,
         setup=spec.x_slurm.setup,
         modules=spec.x_slurm.modules,
-        steps=tuple(
-            planned_step(
-                service,
-                spec,
-                allocation,
-                backend=backend,
-                project_dir=project_dir,
-                home=context.home,
-                resume=resume,
-                image=image_of.get(service),
-            )
-            for service in order
-        ),
+        steps=steps,
+        requests=job_requests(spec, steps),
+        config=config,
         images=images,
         artifacts=_artifact_rules(spec.x_slurm.artifacts),
         resume=resume,

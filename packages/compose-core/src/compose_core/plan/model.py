@@ -7,6 +7,7 @@ from typing import Literal
 
 from compose_core.errors import Location, Problem
 from compose_core.frozen import Frozen
+from compose_core.plan.requests import JobRequests
 
 Backend = Literal["pyxis", "enroot", "apptainer", "host"]
 Lifecycle = Literal["main", "sidecar"]
@@ -349,6 +350,10 @@ class Plan(Frozen, kw_only=True):
     modules: tuple[str, ...] = ()
     steps: tuple[PlannedStep, ...]
     """In launch order: a service comes after everything it depends on."""
+    requests: JobRequests = field(default_factory=JobRequests)
+    """What the allocation and the services ask for, in numbers."""
+    config: str = ""
+    """What the compose file means, as JSON, with secret values as `***`; empty: not known."""
     images: tuple[PlannedImage, ...] = ()
     """Every image once; to be made ready before the job is submitted."""
     artifacts: ArtifactRules | None

@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterator
-from typing import Any
 
 from compose_core.errors import Problem
 from compose_core.plan.context import PlanContext
 from compose_core.plan.model import EnvironmentEntry, Mount, ResumeRules, Variable, literal
 from compose_core.plan.text import RESUME_MOUNT
 from compose_core.spec import LoadedSpec
-from compose_core.spec.redaction import hidden_assignments, redacted
 
 _OF_ONE_NODE = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108 - compared with, never written to
 
 
-def resume_rules(loaded: LoadedSpec) -> ResumeRules | None:
-    """What `x-slurm.resume` asks for; None without it."""
+def resume_rules(loaded: LoadedSpec, config: str) -> ResumeRules | None:
+    """What `x-slurm.resume` asks for; None without it. `config` is its `config_text`."""
     resume = loaded.spec.x_slurm.resume
     if resume is None:
         return None
-    config = json.dumps(hidden_config(loaded.effective()), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    config = json.dumps(json.loads(config), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return ResumeRules(path=posixpath.normpath(resume.path), config_sha256=loaded.sha256, config=config)
 
 
@@ -61,12 +59,3 @@ def resume_environment() -> list[EnvironmentEntry]:
         EnvironmentEntry(name=name, value=(Variable(name),), reason="set by the supervisor for each attempt")
         for name in ("HPC_COMPOSE_ATTEMPT", "HPC_COMPOSE_IS_RESUME")
     ]
-
-
-def hidden_config(value: Any) -> Any:
-    """Configuration as it may lie on shared storage: what looks secret is `***`, also inside shell text."""
-    if isinstance(value, dict):
-        return {key: hidden_config(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [hidden_config(item) for item in value]
-    return hidden_assignments(redacted("", value)) if isinstance(value, str) else value

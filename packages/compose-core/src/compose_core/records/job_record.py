@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from compose_core.array_tasks import array_tasks
 from compose_core.records.format import Format, JobIdText, TokenText
 from compose_core.records.paths import JobPaths, ProjectPaths
+from compose_core.records.requests import Provenance, RecordedJobRequests
 
 
 class RequestedWalltime(BaseModel):
@@ -53,6 +54,7 @@ class JobFacts(Format):
     backend: Literal["slurm", "local"]
     """The engine."""
     kind: str = "main"
+    """`main`; `canary`: a short run that only measures; `sweep_trial`."""
     submission_token: TokenText
     run_key: str | None = None
     name: str
@@ -80,6 +82,13 @@ class JobFacts(Format):
     resume_dir: str | None = None
     """The shared folder of x-slurm.resume."""
     requested_walltime: RequestedWalltime | None = None
+    requests: RecordedJobRequests | None = None
+    """None: written by a release that did not keep it."""
+    config_snapshot_yaml: str | None = None
+    """What the compose file meant, as YAML, with secret values as `***`; None: not kept."""
+    config_snapshot_note: str = ""
+    """Why there is no snapshot."""
+    provenance: Provenance | None = None
     tool_version: str = ""
     tags: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()

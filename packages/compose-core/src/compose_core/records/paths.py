@@ -14,6 +14,8 @@ from compose_core.units import service_token
 
 METADATA_FOLDER = ".hpc-compose"
 ATTEMPTS_FOLDER = "attempts"
+LATEST_NAMES = {"main": "latest.json", "canary": "latest-canary.json"}
+"""Kinds of jobs of whose newest one a copy is kept."""
 _BUNDLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -71,6 +73,11 @@ class ProjectPaths:
     def latest(self) -> OurPath:
         """A copy of the newest record of kind main."""
         return self.metadata_root / "latest.json"
+
+    def latest_of(self, kind: str) -> OurPath | None:
+        """The copy of the newest record of this kind; None for kinds that have none."""
+        name = LATEST_NAMES.get(kind)
+        return self.metadata_root / name if name is not None else None
 
     def submission(self, token: str) -> SubmissionPaths:
         """What belongs to one submission."""

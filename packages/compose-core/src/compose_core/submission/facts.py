@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from compose_core.cluster.batch_log import batch_log_path, task_log_pattern
@@ -12,8 +14,14 @@ from compose_core.job_state import JobId
 from compose_core.plan.model import Plan
 from compose_core.records.job_record import JobArray, JobFacts, JobRecord, RequestedWalltime
 from compose_core.records.paths import METADATA_FOLDER, JobPaths
+from compose_core.records.requests import Provenance, RecordedJobRequests
+from compose_core.spec.redaction import hidden_in, redacted
 from compose_core.submission.context import SubmitContext
+from compose_core.submission.provenance import git_state
 from compose_core.units import format_slurm_time
+
+LARGEST_SNAPSHOT = 256 * 1024
+"""Bytes of JSON: every command that looks at a job reads them."""
 
 
 def job_facts(
@@ -23,14 +31,17 @@ def job_facts(
     *,
     token: str,
     run_key: str | None,
+    kind: str = "main",
     extra_args: Sequence[str] = (),
 ) -> JobFacts:
     """The facts of one submission."""
     limit = plan.allocation.time_limit_s
     project_dir = context.project.project_dir
     options = job_options(script, extra_args)
+    snapshot, note = _snapshot(plan)
     return JobFacts(
         backend=context.engine.name,
+        kind=kind,
         submission_token=token,
         run_key=run_key,
         name=plan.name,
@@ -50,7 +61,41 @@ def job_facts(
         resume_dir=plan.resume.path if plan.resume else None,
         requested_walltime=RequestedWalltime(original=format_slurm_time(limit), seconds=limit) if limit else None,
         tool_version=context.tool_version,
+        requests=RecordedJobRequests.model_validate(asdict(plan.requests)),
+        provenance=_provenance(plan, context.tool_version),
+        config_snapshot_yaml=snapshot,
+        config_snapshot_note=note,
     )
+
+
+def _provenance(plan: Plan, tool_version: str) -> Provenance:
+    references = tuple(hidden_in(redacted("", image.reference), plan.secret_values) for image in plan.images)
+    return Provenance(
+        tool_version=tool_version,
+        git=git_state(Path(plan.project_dir)),
+        image_refs=references,
+        source_content_hash=plan.spec_sha256,
+    )
+
+
+def _snapshot(plan: Plan) -> tuple[str | None, str]:
+    """The configuration as `hpcc config` prints it, with `***` also inside shell text; or None, and why."""
+    if not plan.config:
+        return None, ""
+    text = config_yaml(plan.config)
+    size = len(json.dumps(text))
+    if size > LARGEST_SNAPSHOT:
+        return None, f"the configuration takes {size} bytes; up to {LARGEST_SNAPSHOT} are kept"
+    return text, ""
+
+
+def config_yaml(config: str) -> str:
+    """The YAML of a plan's `config`."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = json.dumps(json.loads(config), ensure_ascii=False).encode("utf-8", "replace")  # file names may be no text
+    return str(yaml.dump(json.loads(text), Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def script_bytes(script: str) -> bytes:

@@ -49,7 +49,7 @@ def write_outcome(context: SubmitContext, outcome: Outcome) -> Outcome:
 def finish(
     context: SubmitContext, intent: Intent, outcome: Outcome, record: JobRecord | None = None
 ) -> JobRecord | None:
-    """Everything that follows from an outcome is on disk: the job record, `latest.json`, no mark any more.
+    """Everything that follows from an outcome is on disk: the job record, `latest.json` or its like, no mark any more.
 
     The record of a submitted job comes back also when it cannot be written; a warning is told, and the mark stays for the
     next command to try again.
@@ -105,8 +105,9 @@ def _write_record(context: SubmitContext, record: JobRecord) -> None:
             if earlier.submission_token == record.submission_token:
                 break
             keep_earlier(context, earlier)
-    if record.kind == "main":
-        _point_latest(context, record)
+    pointer = context.project.latest_of(record.kind)
+    if pointer is not None:
+        _point(pointer, record)
 
 
 def keep_earlier(context: SubmitContext, earlier: JobRecord) -> None:
@@ -116,10 +117,10 @@ def keep_earlier(context: SubmitContext, earlier: JobRecord) -> None:
         remove_file(path)  # it is there already under the longer name
 
 
-def _point_latest(context: SubmitContext, record: JobRecord) -> None:
-    latest = _read_or_none(context.project.latest)
+def _point(pointer: OurPath, record: JobRecord) -> None:
+    latest = _read_or_none(pointer)
     if latest is None or latest.submitted_at <= record.submitted_at:
-        record.replace(context.project.latest)
+        record.replace(pointer)
 
 
 def _read_or_none(path: OurPath) -> JobRecord | None:

@@ -91,6 +91,7 @@ def submit_plan(
     script: str,
     *,
     run_key: str | None = None,
+    kind: str = "main",
     extra_args: Sequence[str] = (),
     allow_resume_changes: bool = False,
 ) -> Submission:
@@ -116,7 +117,7 @@ def submit_plan(
             refuse_drift(plan)
         if plan.dependency is not None and context.engine.name == "slurm":
             check_dependency(context, plan.dependency)
-        intent = _write_intent(context, plan, script, run_key=run_key, extra_args=tuple(extra_args))
+        intent = _write_intent(context, plan, script, run_key=run_key, kind=kind, extra_args=tuple(extra_args))
         if run_key is not None and not take_key(context, run_key, intent.token, after=after):
             _discard(context, intent.token)
             continue
@@ -192,7 +193,13 @@ def _warn_of_other_script(context: SubmitContext, attached: Submission, script: 
 
 
 def _write_intent(
-    context: SubmitContext, plan: Plan, script: str, *, run_key: str | None, extra_args: tuple[str, ...]
+    context: SubmitContext,
+    plan: Plan,
+    script: str,
+    *,
+    run_key: str | None,
+    extra_args: tuple[str, ...],
+    kind: str = "main",
 ) -> Intent:
     """What is about to be submitted, on disk.
 
@@ -201,7 +208,7 @@ def _write_intent(
     token = _reserve_token(context)
     paths = context.project.submission(token)
     process = context.client.process
-    facts = job_facts(context, plan, script, token=token, run_key=run_key, extra_args=extra_args)
+    facts = job_facts(context, plan, script, token=token, run_key=run_key, kind=kind, extra_args=extra_args)
     intent = Intent(
         token=token,
         run_key=run_key,

@@ -29,7 +29,7 @@ from compose_core.records.attempts import of_newest_attempt
 from compose_core.records.end_marker import EndMarker
 from compose_core.records.job_record import JobRecord
 from compose_core.records.our_path import OurPath, open_file, opened_folder, refuse
-from compose_core.records.paths import JobPaths, ProjectPaths, earlier_name
+from compose_core.records.paths import LATEST_NAMES, JobPaths, ProjectPaths, earlier_name
 from compose_core.records.removal import Removal
 from compose_core.records.run_key import RunKey
 from compose_core.records.state import StateFile
@@ -162,17 +162,22 @@ def pointer_of(project: ProjectPaths, removal: Removal) -> OurPath | None:
 
 
 def repair_latest(project: ProjectPaths, removed_token: str) -> None:
-    """`latest.json` is the newest job of kind main that is left, or is gone."""
-    while True:
-        held = _token_in(project.latest)
-        mains = [record for record in tracked_jobs(project).records if record.kind == "main"]
-        newest = mains[0] if mains else None
-        if held is None or (held != removed_token and newest and held == newest.submission_token):
+    """`latest.json` is the newest job of kind main that is left, or is gone; the same for the other kinds that have one."""
+    for kind in LATEST_NAMES:
+        if pointer := project.latest_of(kind):
+            _repair(project, pointer, kind, removed_token)
+
+
+def _repair(project: ProjectPaths, pointer: OurPath, kind: str, removed_token: str) -> None:
+    while (held := _token_in(pointer)) is not None:
+        of_kind = [record for record in tracked_jobs(project).records if record.kind == kind]
+        newest = of_kind[0] if of_kind else None
+        if held != removed_token and newest and held == newest.submission_token:
             return
         if newest is None:
-            remove_file(project.latest)
+            remove_file(pointer)
         else:
-            newest.replace(project.latest)
+            newest.replace(pointer)
         removed_token = ""  # a job that was submitted meanwhile shows in the next look
 
 
