@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         export_artifacts,
         find_job,
         observe,
+        poller,
         resolve_submissions,
         submit,
         tracked_jobs,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from compose_core.spec import LoadedSpec, load_spec
     from compose_core.submission.submit import Submission
     from compose_core.tracking.clean import CleanRule
+    from compose_core.tracking.poller import Pace, Poller
     from compose_core.tracking.snapshot import JobSnapshot
 
 _HOMES = {
@@ -64,6 +66,8 @@ _HOMES = {
     "Submission": "submission.submit",
     "CleanRule": "tracking.clean",
     "JobSnapshot": "tracking.snapshot",
+    "Pace": "tracking.poller",
+    "Poller": "tracking.poller",
     "cancel": "operations",
     "cancel_submission": "operations",
     "clean": "operations",
@@ -74,6 +78,7 @@ _HOMES = {
     "image_decisions": "images",
     "observe": "operations",
     "plan_context": "planning",
+    "poller": "operations",
     "prepare_images": "images",
     "resolve_submissions": "operations",
     "submit": "operations",
@@ -90,8 +95,10 @@ __all__ = [
     "JobState",
     "LoadedSpec",
     "Location",
+    "Pace",
     "Plan",
     "PlanContext",
+    "Poller",
     "Problem",
     "Site",
     "SpecError",
@@ -109,6 +116,7 @@ __all__ = [
     "load_spec",
     "observe",
     "plan_context",
+    "poller",
     "prepare_images",
     "render_script",
     "resolve_submissions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from compose_core.tracking.observe import observe as _observe
 from compose_core.version import __version__
 
 if TYPE_CHECKING:
-    from compose_core.cluster.engine import Engine
+    from compose_core.cluster.engine import Engine, EngineName
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
     from compose_core.records.job_record import JobRecord
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from compose_core.tracking.clean import Cleaner, CleanReport, CleanRule
     from compose_core.tracking.down import DownResult
     from compose_core.tracking.jobs import TrackedJobs
+    from compose_core.tracking.poller import Pace, Poller
     from compose_core.tracking.removal import Removed
     from compose_core.tracking.snapshot import JobSnapshot
 
@@ -107,6 +108,15 @@ def observe(site: Site, records: Sequence[JobRecord], *, watch: Watch | None = N
     """
     engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
     return _observe(records, engines, site.clock, watch=watch)
+
+
+def poller(site: Site, records: Sequence[JobRecord] = (), *, pace: Pace | None = None) -> Poller:
+    """Something that looks at these jobs again and again, as for a person at a terminal unless `pace` says otherwise."""
+    from compose_core.tracking.poller import ATTENDED, Poller
+
+    made = Poller(_Engines(site), site.clock, pace=pace or ATTENDED)
+    made.follow(records)
+    return made
 
 
 def cancel(site: Site, record: JobRecord, *, wait_s: float = 60.0, force: bool = False) -> CancelResult:
@@ -196,9 +206,37 @@ def export_array(
     return array_artifacts.export_array(record, site.clock, bundles=bundles, tarball=tarball, export_dir=export_dir)
 
 
+class _Engines(Mapping[str, "Engine"]):
+    """The engines of a site by name, each made when it is first asked for."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._made: dict[str, Engine] = {}
+
+    def __getitem__(self, name: str) -> Engine:
+        if name not in self._made:
+            if name not in self:
+                raise KeyError(name)
+            self._made[name] = _engine_named(self._site, name)  # type: ignore[arg-type]  # one of the two
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in ("slurm", "local")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("slurm", "local"))
+
+    def __len__(self) -> int:
+        return 2
+
+
 def engine_of(site: Site, record: JobRecord) -> Engine:
     """The engine that runs this job, whichever new jobs would go to."""
-    return site.engine if record.backend == site.engine_name else site.with_engine(record.backend).engine
+    return _engine_named(site, record.backend)
+
+
+def _engine_named(site: Site, name: EngineName) -> Engine:
+    return site.engine if name == site.engine_name else site.with_engine(name).engine
 
 
 def submit_context(site: Site, project_dir: Path, *, on_event: Listener = keep_quiet) -> SubmitContext:

@@ -14,22 +14,15 @@ from compose_core.cli.tools import Tools
 from compose_core.cli.up import command_for
 from compose_core.errors import ExitCode, HpccError
 from compose_core.job_state import JobState
-from compose_core.operations import engine_of
-from compose_core.tracking.array_summary import updated_array
+from compose_core.operations import poller
 from compose_core.tracking.log_source import batch_log, service_logs
-from compose_core.tracking.observe import Watch, observe_one
 from compose_core.tracking.service_logs import follow_logs, prefix_width, read_logs
 
 if TYPE_CHECKING:
-    from compose_core.cluster.engine import Engine
     from compose_core.records.job_record import JobRecord
     from compose_core.submission.submit import Submission
     from compose_core.tracking.snapshot import JobSnapshot
 
-FIRST_QUESTION_S = 1.0
-LAST_QUESTION_S = 15.0
-QUESTION_GROWTH = 1.5
-"""The scheduler is asked soon after a change, then ever more seldom; files are looked at in every round."""
 FAILED_LOG_LINES = 10
 FAILED_TASKS_SHOWN = 3
 LOGS_FOLLOWED = 64
@@ -55,24 +48,20 @@ def follow_to_the_end(tools: Tools, submission: Submission) -> int:
 
 
 class JobFollower:
-    """One job looked at in rounds: its files in each, the scheduler from time to time."""
+    """One job looked at in rounds, and what changes told."""
 
     def __init__(self, tools: Tools, record: JobRecord, *, silent: bool = False) -> None:
         self._tools = tools
         self._silent = silent
-        self._record = record
-        self._engine: Engine = engine_of(tools.site, record)
-        self._watch = Watch()
-        self._pause_s = FIRST_QUESTION_S
-        self._asked_at = float("-inf")
+        self._poller = poller(tools.site, [record])
         self._told: dict[str, str] = {}
-        self.snapshot: JobSnapshot = self._ask()
+        self.snapshot: JobSnapshot = self._poller.look()[0]
 
     def is_over(self) -> bool:
         """Look once more; what changed is told in the next round, after the lines that were printed before it."""
         self.tell()
         if not self.snapshot.terminal:
-            self.snapshot = self._look()
+            self.snapshot = self._poller.look()[0]
         return self.snapshot.terminal
 
     def tell(self) -> None:
@@ -101,26 +90,7 @@ class JobFollower:
     def wait(self) -> None:
         """Return when the job has ended."""
         while not self.is_over():
-            self._tools.site.clock.sleep(0.5)
-
-    def _look(self) -> JobSnapshot:
-        clock = self._tools.site.clock
-        by_files = observe_one(self._record, {}, clock, watch=self._watch)
-        if by_files.tasks:
-            by_files = updated_array(self.snapshot, by_files)
-        due = clock.monotonic() - self._asked_at >= self._pause_s
-        if by_files.terminal or not due:
-            is_sure = by_files.terminal or (by_files.source == "state" and not by_files.stale)
-            return by_files if is_sure else self.snapshot
-        return self._ask()
-
-    def _ask(self) -> JobSnapshot:
-        clock = self._tools.site.clock
-        snapshot = observe_one(self._record, self._engine, clock, watch=self._watch)
-        changed = self._told.get("") not in (None, str(snapshot.state))
-        self._pause_s = FIRST_QUESTION_S if changed else min(self._pause_s * QUESTION_GROWTH, LAST_QUESTION_S)
-        self._asked_at = clock.monotonic()
-        return snapshot
+            self._tools.site.clock.sleep(self._poller.pause_s())
 
     def _tell_once(self, key: str, word: str, text: str) -> None:
         if self._told.get(key) != word:

@@ -5,10 +5,10 @@ An answer is rows or `Unavailable`, never a guess: absence of a row proves nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from compose_core.job_state import JobId, JobState
 
@@ -143,6 +143,15 @@ class CallCounter:
     @property
     def total(self) -> int:
         return sum(self.calls.values())
+
+    @classmethod
+    def sum_of(cls, counters: Iterable[CallCounter]) -> Self:
+        """All of them together; one that is named twice counts once."""
+        calls: dict[str, int] = {}
+        for counter in {id(counter): counter for counter in counters}.values():
+            for program, times in counter.calls.items():
+                calls[program] = calls.get(program, 0) + times
+        return cls(calls)
 
 
 class Engine(Protocol):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from compose_core.clock import Clock
-from compose_core.cluster.engine import Answer, Engine, JobRow, Rows
+from compose_core.cluster.engine import Answer, Engine, JobRow, Rows, Unavailable
 from compose_core.cluster.job_rows import RowIndex
 from compose_core.errors import RecordError
 from compose_core.job_state import JobId, JobState
@@ -48,6 +48,8 @@ class Watch:
     """The heartbeat seen last, by key."""
     settled: dict[str, JobSnapshot] = field(default_factory=dict)
     """Tasks of arrays that ended by their own word, by key: they are not looked at again."""
+    silent: dict[str, str] = field(default_factory=dict)
+    """The engines whose queue did not answer when it was last asked, and why."""
     looked_at: tuple[float, float] | None = None
     """Wall and monotonic time of the last look."""
 
@@ -76,9 +78,11 @@ def observe(
     watch = watch if watch is not None else Watch()
     watch.follow_clock(clock)
     families = [task_records(record) for record in records]
-    wanted = [record for family in families for record in family if _key(record) not in watch.settled]
-    seen = {_key(snapshot.record): snapshot for snapshot in _look(wanted, engine, clock, watch)}
-    found = [[seen.get(_key(record)) or watch.settled[_key(record)] for record in family] for family in families]
+    wanted = [record for family in families for record in family if record_key(record) not in watch.settled]
+    seen = {record_key(snapshot.record): snapshot for snapshot in _look(wanted, engine, clock, watch)}
+    found = [
+        [seen.get(record_key(record)) or watch.settled[record_key(record)] for record in family] for family in families
+    ]
     return [array_snapshot(record, tasks) if record.array else tasks[0] for record, tasks in zip(records, found)]
 
 
@@ -94,13 +98,14 @@ def _look(
             files=found,
             now=now,
             memory=_recall(watch, record, found, now),
-            ending=watch.endings.get(_key(record)) or _stored_ending(record),
+            ending=watch.endings.get(record_key(record)) or _stored_ending(record),
         )
         for record, found in zip(records, files)
     ]
     engines: Mapping[str, Engine] = engine if isinstance(engine, Mapping) else {engine.name: engine}
-    for name, one in engines.items():
-        _ask(evidences, name, one)
+    for name in dict.fromkeys(record.backend for record in records):
+        if name in engines:
+            _ask(evidences, name, engines[name], watch)
     now = clock.now()
     evidences = [replace(evidence, now=now) for evidence in evidences]
     return [_remember(watch, evidence, decide(evidence)) for evidence in evidences]
@@ -113,7 +118,7 @@ def observe_one(
     return observe([record], engine, clock, watch=watch)[0]
 
 
-def _ask(evidences: list[Evidence], engine_name: str, engine: Engine) -> None:
+def _ask(evidences: list[Evidence], engine_name: str, engine: Engine, watch: Watch) -> None:
     """Put the scheduler's words beside the files, for the jobs of this engine that need them."""
     asked = [
         position
@@ -123,6 +128,9 @@ def _ask(evidences: list[Evidence], engine_name: str, engine: Engine) -> None:
     if not asked:
         return
     queue = engine.queue()
+    watch.silent.pop(engine_name, None)
+    if isinstance(queue, Unavailable):
+        watch.silent[engine_name] = queue.message
     for position, word in zip(asked, _words(queue, [evidences[position].record for position in asked])):
         evidences[position] = replace(evidences[position], queue=word)
     vanished = [position for position in asked if _wants_accounting(evidences[position])]
@@ -150,7 +158,7 @@ def _wants_accounting(evidence: Evidence) -> bool:
 
 def _recall(watch: Watch, record: JobRecord, files: JobFiles, now: float) -> Memory:
     """The memory of this process, else of an earlier command."""
-    key = _key(record)
+    key = record_key(record)
     memory = watch.memories.get(key) or _stored(record)
     beat = files.state.heartbeat_at if files.state else None
     if beat is not None:
@@ -187,14 +195,14 @@ def _remember(watch: Watch, evidence: Evidence, snapshot: JobSnapshot) -> JobSna
         absent_since=_since(evidence.queue, _is_there, memory.absent_since, evidence.now),
         unlisted_since=_since(evidence.accounting, _has_ended, memory.unlisted_since, evidence.now),
     )
-    watch.memories[_key(evidence.record)] = new
+    watch.memories[record_key(evidence.record)] = new
     _store(evidence, memory, new, forget=snapshot.terminal)
     if snapshot.terminal and evidence.queue is not None and snapshot.state is not JobState.LOST:
         ending = _ending_of(snapshot)
-        watch.endings[_key(evidence.record)] = ending
+        watch.endings[record_key(evidence.record)] = ending
         _write(evidence.record, ending, _submission(evidence.record).ending)
     if snapshot.terminal and evidence.queue is None and evidence.record.array_job_id is not None:
-        watch.settled[_key(evidence.record)] = snapshot
+        watch.settled[record_key(evidence.record)] = snapshot
     return snapshot
 
 
@@ -263,7 +271,8 @@ def _submission(record: JobRecord) -> SubmissionPaths:
     return paths if record.array_task_id is None else paths.of_task(record.array_task_id)
 
 
-def _key(record: JobRecord) -> str:
+def record_key(record: JobRecord) -> str:
+    """What tells this job, or task of an array, from all others."""
     token = record.submission_token
     return token if record.array_task_id is None else f"{token}_{record.array_task_id}"
 
