@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
@@ -13,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from compose_core.records.format import Format
 from compose_core.records.json_text import JsonObject, json_object
-from compose_core.records.our_path import OurPath, open_file, opened_folder, refuse
+from compose_core.records.line_stream import whole_lines
+from compose_core.records.our_path import OurPath
 
 MetricsFile = Literal["gpu", "gpu_processes", "slurm", "cpu"]
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -24,8 +24,6 @@ _NUMBERS = frozenset(
     }
 )
 """Figures that older releases wrote as text."""
-_LINE_LIMIT = 1024 * 1024
-_BLOCK = 256 * 1024
 
 
 class Coverage(BaseModel):
@@ -79,7 +77,7 @@ def metric_rows(path: OurPath, *, last_bytes: int | None = None) -> Iterator[Jso
 
     Raises: RecordError: the file cannot be read, or is not a regular file of ours.
     """
-    lines = _lines(path, last_bytes)
+    lines = whole_lines(path, last_bytes=last_bytes)
     with closing(lines):
         for line in lines:
             row = _row(line)
@@ -87,27 +85,7 @@ def metric_rows(path: OurPath, *, last_bytes: int | None = None) -> Iterator[Jso
                 yield row
 
 
-def _lines(path: OurPath, last_bytes: int | None) -> Generator[bytes, None, None]:
-    try:
-        with opened_folder(path.folder) as folder:
-            descriptor = open_file(folder, path, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    with os.fdopen(descriptor, "rb", buffering=_BLOCK) as stream:
-        try:
-            begin = max(0, stream.seek(0, os.SEEK_END) - last_bytes) if last_bytes is not None else 0
-            stream.seek(begin)
-            if begin:
-                stream.readline(_LINE_LIMIT)  # the rest of a line whose beginning was left out
-            while line := stream.readline(_LINE_LIMIT):
-                yield line
-        except OSError as error:
-            refuse(path, error)
-
-
 def _row(line: bytes) -> JsonObject | None:
-    if not line.endswith(b"\n"):
-        return None
     try:
         row = json_object(line)
     except ValueError:

@@ -236,6 +236,11 @@ class JobPaths:
         return self.metrics / "meta.json"
 
     @property
+    def trial_metrics(self) -> OurPath:
+        """What a trial of a sweep tells of its progress."""
+        return self.folder / "trial.jsonl"
+
+    @property
     def nodes(self) -> OurPath:
         """Host names of the allocation, one a line."""
         return self.folder / "allocation" / "nodes.txt"

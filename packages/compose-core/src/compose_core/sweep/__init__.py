@@ -1,0 +1,1 @@
+"""Sweeps: many trials of one compose file."""
