@@ -155,7 +155,7 @@ def _from_json(objective: Objective, paths: JobPaths) -> Reading:
 def _json_places(objective: Objective, paths: JobPaths) -> tuple[Any, Any]:
     """Where the trial wrote it, and where it was collected to."""
     parts = [part for part in (objective.json_path or "").split("/") if part not in ("", ".")]
-    if parts[:2] == ["hpc-compose", "job"]:
+    if (objective.json_path or "").startswith("/hpc-compose/job/"):
         parts = parts[2:]
     own, collected = paths.folder, paths.payload
     for part in parts:

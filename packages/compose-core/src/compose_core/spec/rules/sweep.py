@@ -107,6 +107,22 @@ def the_objective_names_a_service(look: Look) -> Iterator[Problem]:
         )
 
 
+def the_objective_stays_in_the_job_folder(look: Look) -> Iterator[Problem]:
+    """Its file is the trial's own."""
+    sweep = look.spec.sweep
+    path = sweep.objective.json_path if sweep and sweep.objective else None
+    if path is None or not look.is_sound("sweep", "objective"):
+        return
+    inside = path.removeprefix("/hpc-compose/job/")
+    if inside.startswith("/") or ".." in inside.split("/"):
+        yield look.error(
+            "objective-path",
+            f"`json_path` is a path below the job folder; found {path!r}",
+            ("sweep", "objective", "json_path"),
+            "Write it relative to /hpc-compose/job: metrics.json.",
+        )
+
+
 def pruning_has_a_metric(look: Look) -> Iterator[Problem]:
     """Trials are compared while they run by what they write into `trial.jsonl`, in the objective's direction."""
     sweep = look.spec.sweep
@@ -174,6 +190,7 @@ RULES = (
     trials_are_not_too_many,
     the_scaling_axis_is_a_number,
     the_objective_names_a_service,
+    the_objective_stays_in_the_job_folder,
     pruning_has_a_metric,
     exclusions_name_parameters,
     trials_have_the_same_parameters,
