@@ -148,7 +148,7 @@ def check_call(words: list[str]) -> None:
     name = next((name for name in (" ".join(words[:2]), words[0]) if name in commands), None)
     assert name is not None, f"hpcc {shlex.join(words)}"
     rest = words[len(name.split()) :]
-    if set(rest) != {"--help"}:
+    if rest and set(rest) != {"--help"}:  # its name alone stands for the command, also when it takes a job
         commands[name].make_context(name, rest)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from compose_core.cluster.engine import Engine, EngineName
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
-    from compose_core.records.job_record import JobRecord
+    from compose_core.records.job_record import JobFacts, JobRecord
     from compose_core.submission.resolve import Resolution
     from compose_core.submission.submit import Submission
     from compose_core.tracking.array_artifacts import ArrayExportReport
@@ -228,6 +228,17 @@ class _Engines(Mapping[str, "Engine"]):
 
     def __len__(self) -> int:
         return 2
+
+
+def facts_of(site: Site, plan: Plan) -> JobFacts:
+    """What the record of this plan's job would say if it were submitted now."""
+    from compose_core.records.token import RANDOM_BYTES, new_token
+    from compose_core.render import render_script
+    from compose_core.submission.facts import job_facts
+
+    context = submit_context(site, Path(plan.project_dir))
+    token = new_token(context.clock.now(), bytes(RANDOM_BYTES))
+    return job_facts(context, plan, render_script(plan), token=token, run_key=None)
 
 
 def engine_of(site: Site, record: JobRecord) -> Engine:

@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "Show the state of a job and of its services.",
     "ps": "Show one line per service of a job.",
     "logs": "Print or follow the output of the services.",
+    "diff": "Show what differs between two jobs, or a job and the compose file.",
     "cancel": "Ask for the end of a job; its records and logs stay.",
     "down": "End a job and remove its files.",
     "clean": "Remove the files of finished jobs, by age or by count.",

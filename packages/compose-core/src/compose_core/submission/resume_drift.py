@@ -10,6 +10,7 @@ from typing import Any, Literal
 from compose_core.errors import HpccError
 from compose_core.plan.model import Plan, ResumeRules
 from compose_core.records.resume_note import ResumeNote, resume_note_path
+from compose_core.spec.leaves import leaves
 from compose_core.spec.redaction import HIDDEN
 
 Kind = Literal["added", "removed", "changed", "hidden"]
@@ -70,7 +71,7 @@ def resume_diff(rules: ResumeRules) -> ResumeDiff:
     earlier = ResumeNote.read(resume_note_path(rules.path))
     if earlier is None or earlier.config_sha256 == rules.config_sha256:
         return ResumeDiff(resume_dir=rules.path, earlier=earlier)
-    before, after = _flat(earlier.config), _flat(json.loads(rules.config))
+    before, after = leaves(earlier.config), leaves(json.loads(rules.config))
     changes = tuple(_changes(before, after)) or tuple(_hidden(after)) or (Change(key="(unknown)", kind="hidden"),)
     return ResumeDiff(resume_dir=rules.path, earlier=earlier, changes=changes)
 
@@ -106,15 +107,3 @@ def _hidden(values: dict[str, Any]) -> Iterator[Change]:
     for key, value in sorted(values.items()):
         if HIDDEN in json.dumps(value):
             yield Change(key=key, kind="hidden", before=value, after=value)
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Leaves by key path; a list is one value."""
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        path = f"{prefix}{key}"
-        if isinstance(item, dict) and item:
-            found.update(_flat(item, f"{path}."))
-        else:
-            found[path] = item
-    return found

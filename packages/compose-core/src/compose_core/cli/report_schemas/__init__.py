@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from compose_core.cli.report_schemas.advice import DiffReport
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
 from compose_core.cli.report_schemas.job import JobsReport, PsReport, StatusReport, UpReport
@@ -36,6 +37,7 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "ps": (PsReport,),
     "jobs": (JobsReport,),
     "logs": (LogsReport,),
+    "diff": (DiffReport,),
     "cancel": (CancelReport, CancelSubmissionReport),
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
     "down": (DownReport,),

@@ -1,0 +1,1 @@
+"""What records mean: comparisons and advice, as pure functions of what was written down."""
