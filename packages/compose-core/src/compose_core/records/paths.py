@@ -79,6 +79,23 @@ class ProjectPaths:
         name = LATEST_NAMES.get(kind)
         return self.metadata_root / name if name is not None else None
 
+    @property
+    def sweeps(self) -> OurPath:
+        """The folder with one folder per sweep."""
+        return self.metadata_root / "sweeps"
+
+    @property
+    def latest_sweep(self) -> OurPath:
+        """A copy of the newest sweep's manifest."""
+        return self.sweeps / "latest.json"
+
+    def sweep(self, sweep_id: str) -> SweepPaths:
+        """What belongs to one sweep.
+
+        Raises: ValueError: it is no id of a sweep.
+        """
+        return SweepPaths(self.sweeps / parse_sweep_id(sweep_id))
+
     def submission(self, token: str) -> SubmissionPaths:
         """What belongs to one submission."""
         return SubmissionPaths(self.submissions / parse_token(token))
@@ -158,6 +175,59 @@ class SubmissionPaths:
     def handover(self, attempt: int) -> OurPath:
         """Made before the script is handed to the scheduler for the n-th time; one client can make it."""
         return self.folder / f"submitting.{attempt}"
+
+
+_SWEEP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+
+
+def parse_sweep_id(text: str) -> str:
+    """The text, which is the name of a folder.
+
+    Raises: ValueError: it is no id of a sweep.
+    """
+    if not _SWEEP_ID.fullmatch(text) or text == "latest":
+        raise ValueError(f"{text[:100]!r} is no sweep id: letters, digits, _ and - are allowed, at most 80")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPaths:
+    """What belongs to one sweep."""
+
+    folder: OurPath
+
+    @property
+    def manifest(self) -> OurPath:
+        """Trials and groups; follows from the journal."""
+        return self.folder / "sweep.json"
+
+    @property
+    def journal(self) -> OurPath:
+        """One line per thing that happened."""
+        return self.folder / "trials.jsonl"
+
+    @property
+    def lock(self) -> OurPath:
+        """Held while trials are submitted or ended."""
+        return self.folder / "lock"
+
+    def tasks(self, group: str) -> OurPath:
+        """What is known of the tasks of a group before it is submitted."""
+        return self.folder / "groups" / f"{_sweep_part(group)}.json"
+
+    def script(self, trial_id: str, version: int = 1) -> OurPath:
+        """The script of a trial; a later version stands beside the first."""
+        return self.folder / f"{_sweep_part(trial_id)}{'' if version == 1 else f'~{int(version)}'}.sbatch"
+
+    def program(self, name: str, sha256: str) -> OurPath:
+        """A program of the node that the trials share: `supervisor` or `sampler`."""
+        return self.folder / f"{_sweep_part(name)}-{_sweep_part(sha256[:16])}.py"
+
+
+def _sweep_part(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
+        raise ValueError(f"{name[:100]!r} is no name within a sweep")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

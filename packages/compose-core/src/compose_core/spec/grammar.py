@@ -598,8 +598,8 @@ RANGE = Section(
     {
         "from": Entry(Number(), "Lower end.", attribute="start", required=True),
         "to": Entry(Number(), "Upper end.", attribute="stop", required=True),
-        "samples": Entry(_COUNT, "How many values.", required=True),
-        "log": Entry(Flag(), "Even steps of the logarithm.", default=False),
+        "samples": Entry(_COUNT, "How many values, one from each even slice of the range.", required=True),
+        "log": Entry(Flag(), "Even slices of the logarithm.", default=False),
         "integer": Entry(Flag(), "Whole numbers only.", default=False),
     },
     finish=finish_range,
@@ -669,6 +669,7 @@ SWEEP = Section(
         "matrix": Entry(
             Either(Choice(("full",)), RANDOM_MATRIX), "All combinations, or a random sample.", default="full"
         ),
+        "seed": Entry(Text("a seed"), "Makes the draw of ranges and of a random matrix repeatable."),
         "replicates": Entry(_COUNT, "Runs of each combination.", default=1),
         "objective": Entry(OBJECTIVE, "Which figure says how good a trial is."),
         "throttle": Entry(_COUNT, "Trials that run at once."),

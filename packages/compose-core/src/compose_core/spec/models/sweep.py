@@ -9,7 +9,7 @@ from compose_core.frozen import Frozen
 
 
 class ParameterRange(Frozen, kw_only=True):
-    """Values drawn between two numbers."""
+    """Values between two numbers, one drawn from each of `samples` even slices."""
 
     start: float
     """YAML: `from`."""
@@ -17,7 +17,7 @@ class ParameterRange(Frozen, kw_only=True):
     """YAML: `to`."""
     samples: int
     log: bool = False
-    """Even steps of the logarithm instead of the value."""
+    """Even slices of the logarithm instead of the value."""
     integer: bool = False
 
 
@@ -27,7 +27,7 @@ class RandomMatrix(Frozen, kw_only=True):
     count: int
     """YAML: `random`."""
     seed: str | None = None
-    """None: the sweep's id."""
+    """None: that of the sweep."""
 
 
 class Objective(Frozen, kw_only=True):
@@ -63,6 +63,8 @@ class Sweep(Frozen, kw_only=True):
 
     parameters: Mapping[str, tuple[str, ...] | ParameterRange]
     matrix: Literal["full"] | RandomMatrix = "full"
+    seed: str | None = None
+    """Makes the draw of ranges and of a random matrix repeatable; None: the sweep's id."""
     replicates: int = 1
     objective: Objective | None = None
     throttle: int | None = None
