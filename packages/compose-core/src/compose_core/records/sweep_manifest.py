@@ -32,9 +32,21 @@ class SweepObjective(_Part):
     direction: Literal["minimize", "maximize"]
     log_pattern: str | None = None
     group: int = 1
+    service: str | None = None
     json_path: str | None = None
     json_field: str | None = None
+    metric: str | None = None
+    take: Literal["last", "best"] = "last"
     scaling_axis: str | None = None
+
+
+class SweepPrune(_Part):
+    """How hopeless trials are ended early, as in the compose file."""
+
+    method: Literal["median", "asha"]
+    metric: str | None = None
+    min_steps: int = 1
+    reduction_factor: int = 3
 
 
 class TrialAttempt(_Part):
@@ -112,6 +124,7 @@ class SweepManifest(Format):
     total_combinations: int
     """Before anything was excluded or drawn."""
     objective: SweepObjective | None = None
+    prune: SweepPrune | None = None
     throttle: int | None = None
     best_trial: str | None = None
     stopped_at: float | None = None

@@ -10,9 +10,9 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice, product
-from typing import NamedTuple
 
 from compose_core.errors import HpccError
+from compose_core.frozen import Frozen
 from compose_core.spec.models import ParameterRange, RandomMatrix, Sweep
 from compose_core.sweep.ranges import range_values
 
@@ -21,7 +21,7 @@ _DRAWS_PER_TRIAL = 200
 """So many draws are made in vain before the exclusions are taken to leave nothing."""
 
 
-class Trial(NamedTuple):
+class Trial(Frozen, kw_only=True):
     """One assignment of all parameters, to be run once."""
 
     trial_id: str
