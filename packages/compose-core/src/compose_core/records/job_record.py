@@ -48,13 +48,25 @@ class JobArray(BaseModel):
         return tuple(sorted(set(array_tasks(self.spec))))
 
 
+class SweepPlace(BaseModel):
+    """Which trial of which sweep a job is."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    sweep_id: str
+    trial_id: str | None = None
+    """None in the record of a group, which stands for several."""
+    trial_index: int | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
+
+
 class JobFacts(Format):
     """What is known of a job before the scheduler gave it an id."""
 
     backend: Literal["slurm", "local"]
     """The engine."""
     kind: str = "main"
-    """`main`; `canary`: a short run that only measures; `sweep_trial`."""
+    """`main`; `canary`: a short run that only measures; `sweep`: an array of trials; `sweep_trial`: one of them."""
     submission_token: TokenText
     run_key: str | None = None
     name: str
@@ -82,6 +94,7 @@ class JobFacts(Format):
     resume_dir: str | None = None
     """The shared folder of x-slurm.resume."""
     requested_walltime: RequestedWalltime | None = None
+    sweep: SweepPlace | None = None
     requests: RecordedJobRequests | None = None
     """None: written by a release that did not keep it."""
     config_snapshot_yaml: str | None = None
@@ -104,7 +117,7 @@ class JobRecord(JobFacts):
     service_logs: dict[str, str] = Field(default_factory=dict)
     """Service name to the absolute path of its log; empty for an array as a whole."""
     array_job_id: JobIdText | None = None
-    """Set in the record of one task, which is made of the array's and never written."""
+    """Set in the record of one task, which is made of the array's and, but for the trials of a sweep, never written."""
     array_task_id: int | None = None
 
     @property
