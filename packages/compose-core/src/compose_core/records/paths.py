@@ -219,9 +219,9 @@ class SweepPaths:
         """The script of a trial; a later version stands beside the first."""
         return self.folder / f"{_sweep_part(trial_id)}{'' if version == 1 else f'~{int(version)}'}.sbatch"
 
-    def program(self, name: str, sha256: str) -> OurPath:
-        """A program of the node that the trials share: `supervisor` or `sampler`."""
-        return self.folder / f"{_sweep_part(name)}-{_sweep_part(sha256[:16])}.py"
+    def programs(self, sha256: str) -> OurPath:
+        """The programs of the node, which the scripts of the trials share."""
+        return self.folder / f"programs-{_sweep_part(sha256[:16])}.txt"
 
 
 def _sweep_part(name: str) -> str:
