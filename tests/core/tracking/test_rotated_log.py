@@ -60,12 +60,13 @@ def test_a_moment_is_found_over_files(writer: Writer) -> None:
     assert index is not None
     writer.write(numbered(0, 65))
     rows = [json.loads(line) for line in index.path.read_text().splitlines()]
-    rows = [*({**row, "at": row["offset"]} for row in rows), {"at": 430, "offset": 430}, {"at": 610, "offset": 610}]
-    index.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [int(line.text) for line in read_logs([writer.source], lines=None, since=435)] == list(range(43, 65))
-    assert [int(line.text) for line in read_logs([writer.source], since=435, until=560)] == list(range(43, 60))
-    assert [int(line.text) for line in read_logs([writer.source], lines=None, since=700)] == list(range(61, 65))
-    assert [int(line.text) for line in read_logs([writer.source], lines=None, since=5)] == list(range(30, 65))
+    noted = [*({**row, "at": row["offset"] / 20} for row in rows)]
+    noted += [{"at": 21.5, "offset": 430}, {"at": 30.5, "offset": 610}]
+    index.path.write_text("".join(json.dumps(row) + "\n" for row in noted))
+    assert [int(line.text) for line in read_logs([writer.source], lines=None, since=22)] == list(range(43, 65))
+    assert [int(line.text) for line in read_logs([writer.source], since=22, until=28)] == list(range(43, 60))
+    assert [int(line.text) for line in read_logs([writer.source], lines=None, since=35)] == list(range(61, 65))
+    assert [int(line.text) for line in read_logs([writer.source], lines=None, since=0.2)] == list(range(30, 65))
 
 
 def followed(writer: Writer, steps: list[Callable[[], None]], lines: int | None = None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from compose_core.errors import RecordError, UsageError
 from compose_core.records.our_path import OurPath
+from compose_core.tracking.log_lines import LINE_BYTES, LogLine
 from compose_core.tracking.log_source import LogSource, batch_log, service_logs
-from compose_core.tracking.service_logs import LINE_BYTES, LogLine, follow_logs, prefix_width, read_logs
+from compose_core.tracking.service_logs import follow_logs, prefix_width, read_logs
 from tests.core.tracking.world import NOW, OTHER_TOKEN, World
 
 
@@ -111,8 +113,67 @@ def test_an_index_that_lies_does_no_harm(source: LogSource) -> None:
     assert source.index is not None
     source.index.path.write_text('{"at": 1, "offset": 4611686018427387903}\n{"at": 2, "offset": 1e300}\n')
     assert texts(source, since=10) == []
-    source.index.path.unlink()
-    assert texts(source, since=10) == ["one"]
+
+
+def test_without_an_index_nothing_is_left_out_and_that_is_said(source: LogSource) -> None:
+    """Unless the file itself is older than what is asked for."""
+    source.path.path.write_bytes(b"one\n")
+    found = list(read_logs([source], since=10))
+    assert [(line.text, line.is_note) for line in found] == [
+        ("nothing tells when these lines were written, so none is left out", True),
+        ("one", False),
+    ]
+    os.utime(source.path.path, (5, 5))
+    assert texts(source, since=10) == []
+    assert len(texts(source, until=1)) == 2
+
+
+def test_what_was_written_after_a_silence_is_no_part_of_it(source: LogSource) -> None:
+    """A row of the index tells of the seconds right before it."""
+    source.path.path.write_bytes(b"one\ntwo\n")
+    assert source.index is not None
+    source.index.path.write_text('{"at": 100, "offset": 4}\n{"at": 900, "offset": 8}\n')
+    assert texts(source, until=500) == ["one"]
+    assert texts(source, until=897) == ["one", "two"]
+    assert texts(source, since=500) == ["two"]
+
+
+def test_a_long_index_is_read_in_little_memory(source: LogSource) -> None:
+    """A month of a log that never rests."""
+    source.path.path.write_bytes(b"one\n")
+    assert source.index is not None
+    with source.index.path.open("wb") as stream:
+        for at in range(0, 100_000, 5):
+            stream.write(b'{"at":%d.125,"offset":%d}\n' % (at, at))
+    tracemalloc.start()
+    try:
+        assert texts(source, since=99_999) == []
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_lines_are_all_found(source: LogSource) -> None:
+    """However far back the first of them lies."""
+    with source.path.path.open("wb") as stream:
+        stream.write(b"first\n")
+        stream.writelines(b"x" * 15_000 + b"\n" for _ in range(6000))
+    assert next(iter(read_logs([source], lines=6001))).text == "first"
+
+
+@pytest.mark.parametrize(
+    "grep", ["b", "a|b", "^a", "a$", "(?i)B", "a.b", "[ab]c?", r"\bb", "^$", "", "[^b]a", r"\sb", "(?=b)", "é"]
+)
+@given(content=st.text("ab\nc\r \u00e9B", max_size=80).map(str.encode) | st.binary(max_size=60))
+def test_grep_finds_what_each_line_alone_would_give(
+    tmp_path_factory: pytest.TempPathFactory, grep: str, content: bytes
+) -> None:
+    """However it goes about it."""
+    path = tmp_path_factory.mktemp("logs") / "a.log"
+    path.write_bytes(content)
+    source = LogSource(name="a", path=OurPath(path.parent) / path.name)
+    expected = [line for line in texts(source, lines=None) if re.search(grep, line)]
+    assert texts(source, lines=None, grep=grep) == expected
 
 
 @pytest.mark.parametrize("plant", ["link", "pipe"])

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from compose_core.cli import options
-from compose_core.cli.log_lines import echo_log_line
+from compose_core.cli.log_lines import print_log_lines, print_log_report
+from compose_core.cli.moment import moment
 from compose_core.cli.tools import Tools
 from compose_core.clock import iso
 from compose_core.errors import UsageError
-from compose_core.units import parse_duration_s
 
 
 @click.command(help="Print or follow the output of the services; with several of them each line says whose it is.")
@@ -31,9 +31,10 @@ from compose_core.units import parse_duration_s
 )
 @click.option("--all", "all_lines", is_flag=True, help="From the beginning.")
 @click.option("--grep", metavar="REGEX", help="Only lines that match.")
-@click.option("--since", metavar="DURATION", help="Only what was written in the last 30s, 15m, 2h, 1d …")
-@click.option("--until", metavar="DURATION", help="Only what was written before that long ago.")
-@click.option("--raw", is_flag=True, help="Pass escape sequences of the programs on to the terminal.")
+@click.option("--since", metavar="TIME", help="Only what was written since 30s, 15m, 1h30m, 1d … ago, or since a date.")
+@click.option("--until", metavar="TIME", help="Only what was written until that long ago, or until a date.")
+@click.option("--batch", is_flag=True, help="What the batch script itself wrote, instead of the services' output.")
+@click.option("--raw", is_flag=True, help="Pass every byte on as it is, escape sequences included.")
 @options.common
 def logs(
     tools: Tools,
@@ -47,18 +48,25 @@ def logs(
     grep: str | None,
     since: str | None,
     until: str | None,
+    batch: bool,
     raw: bool,
 ) -> int:
     """Streams, in constant memory."""
-    from compose_core.tracking.log_source import service_logs
+    from compose_core.tracking.log_source import batch_logs, service_logs
     from compose_core.tracking.service_logs import follow_logs, prefix_width, read_logs
 
     if follow and (tools.output.is_json or until is not None):
         raise UsageError("--follow has no end to report", remedy="Leave out --follow, or --format json and --until.")
+    if batch and (services or attempt is not None):
+        raise UsageError(
+            "--batch goes with neither --service nor --attempt",
+            remedy="A job has one batch log, over all its attempts.",
+        )
+    now = tools.site.clock.now()
+    begin, end = moment("--since", since, now), moment("--until", until, now)
     record = tools.find_job(file, job_id)
-    sources = service_logs(record, services, attempt=attempt)
+    sources = batch_logs(record) if batch else service_logs(record, services, attempt=attempt)
     count = None if all_lines else lines
-    begin, end = _ago(tools, "--since", since), _ago(tools, "--until", until)
     if follow:
         from compose_core.cli.follow import JobFollower
 
@@ -67,28 +75,10 @@ def logs(
     else:
         found = read_logs(sources, lines=count, since=begin, until=end, grep=grep)
     if tools.output.is_json:
-        tools.output.json(
-            {
-                "schema_version": 1,
-                "job_id": record.job_id,
-                "lines": [{"service": line.service, "text": line.text, "cut": line.is_cut} for line in found],
-            }
-        )
+        print_log_report({"schema_version": 1, "job_id": record.job_id}, found)
         return 0
     width = prefix_width(sources)
-    shown = 0
-    for line in found:
-        echo_log_line(line, width=width, raw=raw)
-        shown += 1
+    shown = print_log_lines(found, width=width, services=record.services, raw=raw, at_once=follow)
     if not shown and grep is None:
         tools.output.talk(f"no output{f' since {iso(begin)}' if begin else ''}; batch log: {record.batch_log}")
     return 0
-
-
-def _ago(tools: Tools, option: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return tools.site.clock.now() - parse_duration_s(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error

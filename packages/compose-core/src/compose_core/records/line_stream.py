@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
+from compose_core.records.json_text import JsonObject, json_object
 from compose_core.records.our_path import OurPath, open_file, opened_folder, refuse
 
 LINE_LIMIT = 1024 * 1024
@@ -37,3 +39,18 @@ def whole_lines(path: OurPath, *, last_bytes: int | None = None) -> Generator[by
                     is_whole = False
         except OSError as error:
             refuse(path, error)
+
+
+def json_rows(path: OurPath, *, last_bytes: int | None = None) -> Iterator[JsonObject]:
+    """The JSON objects of its lines; a line that holds none is left out.
+
+    Raises: RecordError: the file cannot be read, or is not a regular file of ours.
+    """
+    lines = whole_lines(path, last_bytes=last_bytes)
+    with closing(lines):
+        for line in lines:
+            try:
+                row = json_object(line)
+            except ValueError:
+                continue
+            yield row

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compose_core.errors import UsageError
 from compose_core.records.attempts import of_newest_attempt
 from compose_core.records.job_record import JobRecord
-from compose_core.records.json_text import read_json_lines
+from compose_core.records.line_stream import json_rows
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import JobPaths
 from compose_core.tracking.job_files import attempt_paths
 from compose_core.tracking.task_records import task_records
+
+INDEX_S = 5.0
+"""The time index of a log that grows gets a row this often."""
+_INDEX_BYTES = 64 * 1024 * 1024
+"""Of a longer index its end is read: a row has about 45 bytes, so that is three months of a log that never rests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,16 @@ def batch_log(record: JobRecord) -> LogSource:
     return LogSource(name="", path=OurPath(path.parent) / path.name)
 
 
+def batch_logs(record: JobRecord) -> tuple[LogSource, ...]:
+    """The batch log under the name `batch`; of an array that of every task, named `<task>/batch`."""
+    tasks = task_records(record)
+    return tuple(replace(batch_log(task), name=_batch_name(task)) for task in tasks)
+
+
+def _batch_name(record: JobRecord) -> str:
+    return "batch" if record.array_task_id is None else f"{record.array_task_id}/batch"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A part of a log in bytes."""
@@ -104,29 +119,39 @@ def span_of(source: LogSource, *, since: float | None = None, until: float | Non
     """
     if since is None and until is None:
         return Span()
-    rows = _index(source)
-    if not rows:
+    start, end, before_end, is_known = 0, None, 0, False
+    for at, offset in index_rows(source):
+        is_known = True
+        if since is not None and at <= since:
+            start = max(start, offset)
+        if until is not None and at < until:
+            before_end = max(before_end, offset)
+        elif until is not None and (end is None or offset < end[0]):
+            end = (offset, at)
+    if not is_known:
         return Span(is_exact=False)
-    start = max((offset for at, offset in rows if since is not None and at <= since), default=0)
-    end = min((offset for at, offset in rows if until is not None and at >= until), default=None)
-    return Span(start, None if end is None else max(start, end))
+    if end is None or until is None:
+        return Span(start)
+    was_silent = end[1] - until > 2 * INDEX_S  # what the row tells of was written right before it
+    return Span(start, max(start, before_end if was_silent else end[0]))
 
 
 def file_begins(source: LogSource) -> dict[int, int]:
     """Of each file of a rotated log, by inode number, how many bytes the log had got before its first one."""
     if source.index is None:
         return {}
-    rows = ((row.get("file"), row.get("offset")) for row in read_json_lines(source.index).rows)
+    rows = ((row.get("file"), row.get("offset")) for row in json_rows(source.index, last_bytes=_INDEX_BYTES))
     return {file: offset for file, offset in rows if type(file) is int and type(offset) is int and offset >= 0}
 
 
-def _index(source: LogSource) -> list[tuple[float, int]]:
-    """The rows of the index; what is no time and offset is left out."""
+def index_rows(source: LogSource) -> Iterator[tuple[float, int]]:
+    """Time and number of bytes of each row of the time index; what is no time and offset is left out.
+
+    Raises: RecordError: the index is no regular file of ours.
+    """
     if source.index is None:
-        return []
-    rows = ((row.get("at"), row.get("offset")) for row in read_json_lines(source.index).rows)
-    return [
-        (float(at), offset)
-        for at, offset in rows
-        if isinstance(at, int | float) and type(offset) is int and 0 <= offset < 2**62
-    ]
+        return
+    for row in json_rows(source.index, last_bytes=_INDEX_BYTES):
+        at, offset = row.get("at"), row.get("offset")
+        if isinstance(at, int | float) and type(offset) is int and 0 <= offset < 2**62:
+            yield float(at), offset

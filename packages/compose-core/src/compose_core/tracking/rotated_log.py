@@ -24,6 +24,7 @@ class LogFile:
     """Device and inode: the same whatever its name becomes."""
     size: int
     """When it was opened."""
+    modified_at: float = 0.0
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Up to so many bytes."""
@@ -133,4 +134,4 @@ def _opened(folder: int, path: OurPath) -> LogFile | None:
     except FileNotFoundError:
         return None
     found = os.fstat(descriptor)
-    return LogFile(descriptor, (found.st_dev, found.st_ino), found.st_size)
+    return LogFile(descriptor, (found.st_dev, found.st_ino), found.st_size, found.st_mtime)

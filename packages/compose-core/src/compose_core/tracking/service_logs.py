@@ -5,35 +5,22 @@ The text is what a program printed: pass it through `terminal_text` before a ter
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from compose_core.clock import Clock
-from compose_core.errors import RecordError, UsageError
+from compose_core.errors import RecordError
+from compose_core.tracking.log_lines import LINE_BYTES, LineFilter, LineSplitter, LogLine
 from compose_core.tracking.log_source import LogSource, Span, span_of
 from compose_core.tracking.rotated_log import JoinedLog, LogFile, close_all, joined_log, open_files
 
-LINE_BYTES = 16 * 1024
-"""A longer line is cut there; its rest is left out."""
 _BLOCK_BYTES = 64 * 1024
 _LOOK_BACK_BYTES = 64 * 1024 * 1024
 _ROUND_BYTES = 1024 * 1024
 _QUIET_S = 1.5
+_NO_TIMES = "nothing tells when these lines were written, so none is left out"
 _ROTATED_AWAY = "lines are missing here: the log was rotated faster than it was read"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
-    """One line of one log, without its end."""
-
-    service: str
-    text: str
-    is_cut: bool = False
-    """It goes on, but is too long to be shown."""
-    is_note: bool = False
-    """Ours, not the program's: the log was replaced or cannot be read."""
 
 
 def read_logs(
@@ -50,9 +37,9 @@ def read_logs(
 
     Raises: UsageError: `grep` is no regular expression.  RecordError: a log is no regular file of ours.
     """
-    pattern = _pattern(grep)
+    wanted = LineFilter(grep)
     for source in sources:
-        yield from _read_one(source, lines=lines, since=since, until=until, pattern=pattern)
+        yield from _read_one(source, lines=lines, since=since, until=until, wanted=wanted)
 
 
 def follow_logs(
@@ -72,8 +59,8 @@ def follow_logs(
 
     Raises: UsageError: `grep` is no regular expression.
     """
-    pattern = _pattern(grep)
-    followers = [_Follower(source, pattern) for source in sources]
+    wanted = LineFilter(grep)
+    followers = [_Follower(source, wanted) for source in sources]
     for follower in followers:
         yield from follower.catch_up(lines=lines, since=since)
     while True:
@@ -97,33 +84,30 @@ def prefix_width(sources: Sequence[LogSource]) -> int:
     return max((len(source.name) for source in sources), default=0) if len(sources) > 1 else 0
 
 
-def _pattern(grep: str | None) -> re.Pattern[str] | None:
-    try:
-        return re.compile(grep) if grep is not None else None
-    except (re.error, RecursionError, OverflowError) as error:
-        raise UsageError(f"{grep!r} is not a regular expression: {error}", code="grep") from error
-
-
 def _read_one(
     source: LogSource,
     *,
     lines: int | None,
     since: float | None,
     until: float | None,
-    pattern: re.Pattern[str] | None,
+    wanted: LineFilter,
 ) -> Iterator[LogLine]:
     span = span_of(source, since=since, until=until)
     stream = joined_log(source)
     if stream is None:
         return
     with stream:
+        if not span.is_exact:
+            if since is not None and stream.files[-1].modified_at < since:
+                return
+            yield LogLine(service=source.name, text=_NO_TIMES, is_note=True)
         begin = stream.begin() if span != Span() else 0
         end = stream.size if span.end is None else min(max(0, span.end - begin), stream.size)
         start = _line_start(stream, min(max(0, span.start - begin), end))
-        if lines is not None and pattern is None:
+        if lines is not None and wanted.is_open:
             start = max(start, _last_lines(stream, start, end, lines))
-        found = (line for line in _lines(stream, source.name, start, end) if _matches(line, pattern))
-        yield from found if lines is None or pattern is None else deque(found, maxlen=lines)
+        found = _lines(stream, LineSplitter(source.name, wanted), start, end)
+        yield from found if lines is None or wanted.is_open else deque(found, maxlen=lines)
 
 
 def _line_start(stream: JoinedLog, offset: int) -> int:
@@ -138,12 +122,12 @@ def _line_start(stream: JoinedLog, offset: int) -> int:
 
 
 def _last_lines(stream: JoinedLog, start: int, end: int, lines: int) -> int:
-    """Where the last `lines` lines begin; never looks back further than a fixed number of bytes."""
+    """Where the last `lines` lines begin; looks back far enough for lines that are shown whole, and for longer ones not for ever."""
     if lines <= 0:
         return end
     wanted = lines
     position = end
-    floor = max(start, end - _LOOK_BACK_BYTES)
+    floor = max(start, end - max(_LOOK_BACK_BYTES, lines * LINE_BYTES))
     if position > floor:  # an end of line that ends the log begins no further one
         stream.seek(position - 1)
         wanted += stream.read(1) == b"\n"
@@ -162,9 +146,8 @@ def _last_lines(stream: JoinedLog, start: int, end: int, lines: int) -> int:
     return floor
 
 
-def _lines(stream: JoinedLog, service: str, start: int, end: int) -> Iterator[LogLine]:
+def _lines(stream: JoinedLog, splitter: LineSplitter, start: int, end: int) -> Iterator[LogLine]:
     """The lines between two offsets, a last one without its end included."""
-    splitter = _Splitter(service)
     stream.seek(start)
     while start < end:
         block = stream.read(min(_BLOCK_BYTES, end - start))
@@ -175,65 +158,22 @@ def _lines(stream: JoinedLog, service: str, start: int, end: int) -> Iterator[Lo
     yield from splitter.flush()
 
 
-def _matches(line: LogLine, pattern: re.Pattern[str] | None) -> bool:
-    return pattern is None or line.is_note or pattern.search(line.text) is not None
-
-
-@dataclass(slots=True)
-class _Splitter:
-    """Bytes in any pieces to lines; holds at most one line's worth."""
-
-    service: str
-    rest: bytes = b""
-    is_overlong: bool = False
-    """The line was shown already as far as it is shown; its rest is skipped."""
-
-    def feed(self, block: bytes) -> Iterator[LogLine]:
-        pieces = block.split(b"\n")
-        for piece in pieces[:-1]:
-            self._add(piece)
-            yield self._end()
-        self._add(pieces[-1])
-
-    def flush(self) -> Iterator[LogLine]:
-        """The line that has no end yet, when there is one."""
-        if self.rest:
-            yield self._end()
-
-    def _add(self, piece: bytes) -> None:
-        room = LINE_BYTES - len(self.rest)
-        if len(piece) > room:
-            self.is_overlong = True
-        self.rest += piece[:room]
-
-    def _end(self) -> LogLine:
-        line = LogLine(service=self.service, text=_text(self.rest), is_cut=self.is_overlong)
-        self.rest, self.is_overlong = b"", False
-        return line
-
-
-def _text(line: bytes) -> str:
-    """What a terminal would have left standing of a line that returns to its beginning; never an error."""
-    shown = line.rstrip(b"\r").rpartition(b"\r")[2]
-    return shown.decode("utf-8", "replace")
-
-
 @dataclass(slots=True)
 class _Follower:
     """Where one log was read up to."""
 
     source: LogSource
-    pattern: re.Pattern[str] | None
+    wanted: LineFilter
     offset: int = 0
     identity: tuple[int, int] | None = None
-    splitter: _Splitter = field(init=False)
+    splitter: LineSplitter = field(init=False)
     is_behind: bool = False
     """The log held more than one look may read, whether or not a line ended in it."""
     grew_at: float | None = None
     complaint: str = ""
 
     def __post_init__(self) -> None:
-        self.splitter = _Splitter(self.source.name)
+        self.splitter = LineSplitter(self.source.name, self.wanted)
 
     def catch_up(self, *, lines: int | None, since: float | None) -> Iterator[LogLine]:
         """Start at the last lines of what is there."""
@@ -250,7 +190,7 @@ class _Follower:
                 start = max(start, _last_lines(stream, start, stream.size, lines))
             stream.seek(start)
             while block := stream.read(_BLOCK_BYTES):
-                yield from self._lines_in(block)
+                yield from self.splitter.feed(block)
 
     def look(self, now: float) -> Iterator[LogLine]:
         """What came since the last look, at most one round's worth."""
@@ -312,7 +252,7 @@ class _Follower:
 
     def finish(self) -> Iterator[LogLine]:
         """The line that has no end yet."""
-        yield from (line for line in self.splitter.flush() if _matches(line, self.pattern))
+        yield from self.splitter.flush()
 
     def _read(self, file: LogFile, end: int) -> Iterator[LogLine]:
         while self.offset < end:
@@ -320,7 +260,4 @@ class _Follower:
             if not block:
                 return
             self.offset += len(block)
-            yield from self._lines_in(block)
-
-    def _lines_in(self, block: bytes) -> Iterator[LogLine]:
-        yield from (line for line in self.splitter.feed(block) if _matches(line, self.pattern))
+            yield from self.splitter.feed(block)

@@ -12,6 +12,8 @@ class LogLineReport(Part):
     text: str
     cut: bool
     """The line goes on."""
+    note: bool
+    """Ours, not the program's."""
 
 
 class LogsReport(Report):
