@@ -15,6 +15,8 @@ from compose_core.tracking.log_lines import LINE_BYTES, LineFilter, LineSplitter
 from compose_core.tracking.log_source import LogSource, Span, span_of
 from compose_core.tracking.rotated_log import JoinedLog, LogFile, close_all, joined_log, open_files
 
+__all__ = ["LogLine", "follow_logs", "prefix_width", "read_logs"]
+
 _BLOCK_BYTES = 64 * 1024
 _LOOK_BACK_BYTES = 64 * 1024 * 1024
 _ROUND_BYTES = 1024 * 1024
