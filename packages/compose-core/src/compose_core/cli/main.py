@@ -41,6 +41,7 @@ COMMANDS = {
     "clean": "Remove the files of finished jobs, by age or by count.",
     "artifacts": "Copy what a job collected to its export folder.",
     "jobs": "List the tracked jobs of a folder.",
+    "monitor": "Watch jobs until all have ended, and tell every change once.",
 }
 """Each command and its line in `hpcc --help`; its code is imported only when it is called."""
 

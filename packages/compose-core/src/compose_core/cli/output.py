@@ -13,7 +13,7 @@ from typing import Any, Literal
 import click
 
 from compose_core.cli.report_error import echo_problem
-from compose_core.clock import iso
+from compose_core.clock import with_readable_times
 from compose_core.errors import EnvironmentProblem, Problem
 from compose_core.terminal_text import terminal_text
 
@@ -100,19 +100,6 @@ def write_private(path: Path, text: str) -> None:
         raise EnvironmentProblem(
             f"{path} cannot be written: {error.strerror}", remedy="Name a file in a folder that exists and is yours."
         ) from error
-
-
-def with_readable_times(value: Any) -> Any:
-    """The report with every `…_at` figure as ISO 8601 with the offset of this machine's zone."""
-    if isinstance(value, Mapping):
-        return {key: iso(item) if _is_time(key, item) else with_readable_times(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [with_readable_times(item) for item in value]
-    return value
-
-
-def _is_time(key: object, value: object) -> bool:
-    return isinstance(key, str) and key.endswith("_at") and isinstance(value, int | float) and value is not True
 
 
 _STYLES = {

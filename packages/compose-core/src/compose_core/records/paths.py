@@ -70,6 +70,11 @@ class ProjectPaths:
         return self.metadata_root / "removals.lock"
 
     @property
+    def monitors(self) -> OurPath:
+        """The folder with one file per monitor: what it has seen and told."""
+        return self.metadata_root / "monitors"
+
+    @property
     def latest(self) -> OurPath:
         """A copy of the newest record of kind main."""
         return self.metadata_root / "latest.json"
@@ -343,6 +348,11 @@ class StatePaths:
     def journal(self) -> OurPath:
         """One line per submission, of all projects."""
         return self.folder / "journal.jsonl"
+
+    @property
+    def monitors(self) -> OurPath:
+        """The folder with one file per monitor of jobs of several projects."""
+        return self.folder / "monitors"
 
 
 @dataclass(frozen=True, slots=True)

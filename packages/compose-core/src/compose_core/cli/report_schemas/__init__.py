@@ -17,10 +17,11 @@ from compose_core.cli.report_schemas.logs import LogsReport
 from compose_core.cli.report_schemas.plan import ConfigReport, PlanReport, RenderReport, ValidateReport
 from compose_core.cli.report_schemas.preflight import PreflightReport
 from compose_core.cli.report_schemas.removal import CancelReport, CancelSubmissionReport, CleanReport, DownReport
-from compose_core.cli.report_schemas.report import ErrorReport, Report
+from compose_core.cli.report_schemas.report import ErrorReport
 from compose_core.cli.report_schemas.submission import DryRunReport, ResumeDiffReport, SubmissionReport
+from compose_core.records import monitor_rows
 
-REPORTS: dict[str, tuple[type[Report], ...]] = {
+REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "validate": (ValidateReport,),
     "config": (ConfigReport,),
     "plan": (PlanReport,),
@@ -42,6 +43,7 @@ REPORTS: dict[str, tuple[type[Report], ...]] = {
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
     "down": (DownReport,),
     "clean": (CleanReport,),
+    "monitor": monitor_rows.ROWS,  # one a line
 }
 """What each command may print, besides an ErrorReport."""
 
