@@ -161,13 +161,15 @@ class Bed:
 
     def jobs(self) -> dict[str, str]:
         """State by id, as `hpcc jobs` tells."""
-        return {job["job_id"]: job["state"] for job in self.hpcc("jobs", "--format", "json", code=0).json()["jobs"]}
+        return {
+            job["job_id"]: job["state"] for job in self.hpcc("jobs", "--all", "--format", "json", code=0).json()["jobs"]
+        }
 
     def wait_until_over(self) -> dict[str, str]:
         """The jobs' states, once all of them are final."""
         deadline = time.monotonic() + 60
         while True:
-            report = self.hpcc("jobs", "--format", "json", code=0).json()
+            report = self.hpcc("jobs", "--all", "--format", "json", code=0).json()
             still_open = [one for one in report["open_submissions"] if one["created_at"]]  # else it wanted nothing yet
             assert still_open == [], still_open
             if all(job["terminal"] for job in report["jobs"]):

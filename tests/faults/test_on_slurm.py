@@ -79,7 +79,7 @@ def settled(project: Project, *, timeout: float = 120) -> list[dict[str, Any]]:
     """The jobs, once all are final and no submission is open."""
     deadline = time.monotonic() + timeout
     while True:
-        report = project.json("jobs", code=None)
+        report = project.json("jobs", "--all", code=None)
         is_open = [one for one in report.get("open_submissions", []) if one["created_at"]]
         if "jobs" in report and not is_open and all(job["terminal"] for job in report["jobs"]):
             return list(report["jobs"])
@@ -201,7 +201,7 @@ def test_an_accounting_that_is_down(slurm_bench: SlurmBench, shared_tmp: Path, t
                 project.write(COUNTED + "\n    x-slurm: {submit_args: ['--hold']}\n")
                 project.submit()
                 project.hpcc("cancel", code=None)
-            before = [item["state"] for item in project.json("jobs")["jobs"]]
+            before = [item["state"] for item in project.json("jobs", "--all")["jobs"]]
         finally:
             slurm_bench.start_database()
         with figure.trial("when it is back"):

@@ -114,7 +114,7 @@ def test_a_reused_job_id_is_told_apart_by_the_token(slurm_project: Project, slur
     second = slurm_project.up()
     assert second["job_id"] == first["job_id"]
     assert second["submission_token"] != first["submission_token"]
-    jobs = slurm_project.json("jobs")["jobs"]
+    jobs = slurm_project.json("jobs", "--all")["jobs"]
     assert {(item["submission_token"], item["state"]) for item in jobs} == {
         (first["submission_token"], "COMPLETED"),
         (second["submission_token"], "COMPLETED"),
@@ -167,7 +167,7 @@ def test_without_accounting_the_job_says_itself_how_it_ended(
     job = project.submit()
     project.wait(lambda: project.service(job, "a").get("status") == "running", "the service runs")
     assert project.json("cancel")["state"] == "CANCELLED"
-    assert [item["state"] for item in project.json("jobs")["jobs"]] == ["CANCELLED", "FAILED", "COMPLETED"]
+    assert [item["state"] for item in project.json("jobs", "--all")["jobs"]] == ["CANCELLED", "FAILED", "COMPLETED"]
 
 
 def test_a_refusal_says_why_and_leaves_no_job(slurm_project: Project) -> None:

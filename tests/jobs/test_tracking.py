@@ -114,7 +114,7 @@ def test_many_jobs_run_side_by_side(project: Project) -> None:
     project.wait(lambda: all(project.state(job).get("job_status") == "COMPLETED" for job in jobs), "all complete")
     for job in jobs:
         assert project.log(job, "work") == f"{job}\n"
-    assert len(project.json("jobs")["jobs"]) == 5
+    assert len(project.json("jobs", "--all")["jobs"]) == 5
 
 
 def test_a_dry_run_writes_the_script_and_submits_nothing(project: Project) -> None:

@@ -7,11 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compose_core.records.paths import ProjectPaths, StatePaths
-from compose_core.submission.context import Client, SubmissionEvent, SubmitContext, keep_quiet
-from compose_core.tracking import find_job as _find
-from compose_core.tracking import jobs as _jobs
-from compose_core.tracking.observe import Watch
-from compose_core.tracking.observe import observe as _observe
 from compose_core.version import __version__
 
 if TYPE_CHECKING:
@@ -19,6 +14,7 @@ if TYPE_CHECKING:
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
     from compose_core.records.job_record import JobFacts, JobRecord
+    from compose_core.submission.context import SubmissionEvent, SubmitContext
     from compose_core.submission.resolve import Resolution
     from compose_core.submission.submit import Submission
     from compose_core.tracking.array_artifacts import ArrayExportReport
@@ -27,11 +23,12 @@ if TYPE_CHECKING:
     from compose_core.tracking.clean import Cleaner, CleanReport, CleanRule
     from compose_core.tracking.down import DownResult
     from compose_core.tracking.jobs import TrackedJobs
+    from compose_core.tracking.observe import Watch
     from compose_core.tracking.poller import Pace, Poller
     from compose_core.tracking.removal import Removed
     from compose_core.tracking.snapshot import JobSnapshot
 
-Listener = Callable[[SubmissionEvent], None]
+Listener = Callable[["SubmissionEvent"], None]
 
 
 def submit(
@@ -42,7 +39,7 @@ def submit(
     run_key: str | None = None,
     kind: str = "main",
     allow_resume_changes: bool = False,
-    on_event: Listener = keep_quiet,
+    on_event: Listener | None = None,
 ) -> Submission:
     """The one job of this plan, submitted exactly once; with a run key that is in use, the job it stands for.
 
@@ -57,7 +54,7 @@ def submit(
     return submit_plan(context, plan, text, run_key=run_key, kind=kind, allow_resume_changes=allow_resume_changes)
 
 
-def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener = keep_quiet) -> tuple[Resolution, ...]:
+def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener | None = None) -> tuple[Resolution, ...]:
     """One look at every submission from this folder that an earlier client left open; those still open are given."""
     from compose_core.submission.resolve import resolve_pending
 
@@ -66,7 +63,7 @@ def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener = k
 
 
 def current_job(
-    site: Site, project_dir: Path, job_id: str | None = None, *, on_event: Listener = keep_quiet
+    site: Site, project_dir: Path, job_id: str | None = None, *, on_event: Listener | None = None
 ) -> tuple[JobRecord, tuple[Resolution, ...]]:
     """The job that is asked for, else the newest one, and the submissions that are still open after a look at them.
 
@@ -78,7 +75,7 @@ def current_job(
     return record, tuple(resolution for resolution in looked if resolution.status != "settled")
 
 
-def cancel_submission(site: Site, project_dir: Path, token: str, *, on_event: Listener = keep_quiet) -> Resolution:
+def cancel_submission(site: Site, project_dir: Path, token: str, *, on_event: Listener | None = None) -> Resolution:
     """Ask that a submission which the scheduler has not confirmed never runs; what is known of it after that.
 
     Raises: NoSuchJob: the folder has no such submission.
@@ -93,11 +90,15 @@ def find_job(project_dir: Path, job_id: str | None = None) -> JobRecord:
 
     Raises: NoSuchJob: there is none.  UsageError: the id is no job id.
     """
+    from compose_core.tracking import find_job as _find
+
     return _find.find_job(ProjectPaths(project_dir), job_id)
 
 
 def tracked_jobs(project_dir: Path) -> TrackedJobs:
     """All jobs that were submitted from the folder, the newest first."""
+    from compose_core.tracking import jobs as _jobs
+
     return _jobs.tracked_jobs(ProjectPaths(project_dir))
 
 
@@ -106,6 +107,8 @@ def observe(site: Site, records: Sequence[JobRecord], *, watch: Watch | None = N
 
     `watch` keeps what one look teaches the next, for callers that look repeatedly.
     """
+    from compose_core.tracking.observe import observe as _observe
+
     engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
     return _observe(records, engines, site.clock, watch=watch)
 
@@ -163,7 +166,7 @@ def _cleaner(site: Site, project_dir: Path) -> Cleaner:
     from compose_core.tracking.clean import Cleaner
 
     project = ProjectPaths(project_dir)
-    records = _jobs.tracked_jobs(project).records
+    records = tracked_jobs(project_dir).records
     engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
     engines.setdefault(site.engine_name, site.engine)
     return Cleaner(project=project, engines=engines, clock=site.clock, journal=StatePaths(site.state_dir).journal)
@@ -250,15 +253,17 @@ def _engine_named(site: Site, name: EngineName) -> Engine:
     return site.engine if name == site.engine_name else site.with_engine(name).engine
 
 
-def submit_context(site: Site, project_dir: Path, *, on_event: Listener = keep_quiet) -> SubmitContext:
+def submit_context(site: Site, project_dir: Path, *, on_event: Listener | None = None) -> SubmitContext:
     """What every step of a submission from this folder works with."""
+    from compose_core.submission.context import Client, SubmitContext, keep_quiet
+
     return SubmitContext(
         engine=site.engine,
         clock=site.clock,
         project=ProjectPaths(project_dir),
         state=StatePaths(site.state_dir),
         client=Client.this_process(host=site.host, user=site.user),
-        on_event=on_event,
+        on_event=on_event or keep_quiet,
         other_engine=lambda name: site.with_engine(name).engine,
         tool_version=__version__,
         environment=site.environment,

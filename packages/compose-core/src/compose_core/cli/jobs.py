@@ -2,50 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from compose_core.cli import options
-from compose_core.cli.state_text import state_text
+from compose_core.cli.jobs_table import print_jobs
 from compose_core.cli.tools import Tools
-from compose_core.clock import iso
-from compose_core.units import format_duration
+from compose_core.errors import UsageError
+from compose_core.units import counted
+
+if TYPE_CHECKING:
+    from compose_core.records.job_record import JobRecord
+    from compose_core.records.paths import ProjectPaths
+    from compose_core.submission.resolve import Resolution
+    from compose_core.tracking.job_listing import JobListing, Wanted
+    from compose_core.tracking.snapshot import JobSnapshot
 
 
-@click.command(help="List the jobs that were submitted from the compose file's folder, the newest first.")
+@click.command(
+    help="List the jobs that were submitted from the compose file's folder, the newest first: those that are not over, "
+    "and the one that ended last.\n\nWith --all, --limit or a filter all tracked jobs are looked through."
+)
 @options.compose_file
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), default=None, help="At most so many.")
+@click.option("--all", "-a", "show_all", is_flag=True, help="Also all jobs that are over.")
+@click.option(
+    "--state",
+    "states",
+    metavar="STATE",
+    multiple=True,
+    help="Only jobs in this state: a word of Slurm such as PENDING, or active, waiting, running, finished, failed; "
+    "may be given several times.",
+)
+@click.option(
+    "--name", metavar="TEXT", default="", help="Only jobs with this in their name, or that match it: 'train-*'."
+)
+@click.option("--since", metavar="DURATION", help="Only jobs submitted within this time: 30m, 12h, 7d.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), default=None, help="At most the newest N.")
+@click.option("--global", "everywhere", is_flag=True, help="The jobs of all folders that you have submitted from.")
 @options.common
-def jobs(tools: Tools, file: Path, limit: int | None) -> None:
-    """All tracked jobs, with one question to the scheduler."""
-    from compose_core.operations import observe, tracked_jobs
-
-    project_dir = tools.project_dir(file)
-    still_open = tools.settle(project_dir)
-    tracked = tracked_jobs(project_dir)
-    for warning in tracked.warnings:
+def jobs(tools: Tools, file: Path, everywhere: bool, **choices: Any) -> None:
+    """The tracked jobs, with one question to the scheduler."""
+    wanted = _wanted(tools, **choices)
+    listing, still_open = _listed(tools, _projects(tools, file, everywhere=everywhere), wanted)
+    for warning in listing.warnings:
         tools.output.talk(f"warning: {warning}")
-    snapshots = observe(tools.site, tracked.records[:limit])
     if tools.output.is_json:
         tools.output.json(
             {
                 "schema_version": 1,
-                "project_dir": str(project_dir),
-                "jobs": [snapshot.as_json() for snapshot in snapshots],
+                "project_dir": None if everywhere else str(tools.project_dir(file)),
+                "jobs": [job.as_json() for job in listing.jobs],
+                "tracked_jobs": listing.tracked,
+                "matching_jobs": listing.matching,
                 "open_submissions": [resolution.as_json() for resolution in still_open],
-                "warnings": list(tracked.warnings),
+                "warnings": list(listing.warnings),
             }
         )
-    elif not snapshots:
-        tools.output.talk(f"no job has been submitted from {project_dir}")
-    else:
-        rows = []
-        for snapshot in snapshots:
-            end = snapshot.ended_at if snapshot.ended_at is not None else snapshot.observed_at
-            elapsed = format_duration(max(0.0, end - snapshot.started_at)) if snapshot.started_at is not None else "-"
-            record = snapshot.record
-            rows.append(
-                [record.job_id, record.name, state_text(snapshot), record.backend, iso(record.submitted_at), elapsed]
-            )
-        tools.output.table(["JOB", "NAME", "STATE", "ENGINE", "SUBMITTED", "TIME"], rows)
+        return
+    if listing.jobs:
+        print_jobs(tools.output, listing.jobs, now=tools.site.clock.now(), with_project=everywhere)
+    _tell_rest(tools, listing, wanted, where="" if everywhere else f" from {tools.project_dir(file)}")
+
+
+def _wanted(
+    tools: Tools, *, show_all: bool, states: tuple[str, ...], name: str, since: str | None, limit: int | None
+) -> Wanted:
+    """What the options ask for.
+
+    Raises: UsageError: one of them means nothing.
+    """
+    from compose_core.tracking.job_filter import JobFilter, state_words
+    from compose_core.tracking.job_listing import Wanted
+
+    after = None if since is None else tools.site.clock.now() - _seconds(since)
+    return Wanted(filter=JobFilter(states=state_words(states), name=name, since=after), all=show_all, limit=limit)
+
+
+def _seconds(text: str) -> int:
+    from compose_core.units import parse_duration_s
+
+    try:
+        return parse_duration_s(text)
+    except ValueError as error:
+        raise UsageError(f"--since: {error}", code="since") from error
+
+
+def _projects(tools: Tools, file: Path, *, everywhere: bool) -> tuple[ProjectPaths, ...]:
+    from compose_core.records.paths import ProjectPaths, StatePaths
+    from compose_core.tracking.job_listing import known_projects
+
+    if not everywhere:
+        return (ProjectPaths(tools.project_dir(file)),)
+    projects, gone = known_projects(StatePaths(tools.site.state_dir))
+    if gone:
+        verb = "is" if gone == 1 else "are"
+        tools.output.talk(f"{counted(gone, 'folder')} that you have submitted from {verb} not there any more")
+    return projects
+
+
+def _listed(
+    tools: Tools, projects: tuple[ProjectPaths, ...], wanted: Wanted
+) -> tuple[JobListing, tuple[Resolution, ...]]:
+    """The list, and the submissions that are still open after a look at them."""
+    from compose_core.tracking.job_listing import list_jobs
+
+    def look(records: Sequence[JobRecord]) -> list[JobSnapshot]:
+        from compose_core.operations import observe
+
+        return observe(tools.site, records)
+
+    def tell_many(count: int) -> None:
+        tools.output.talk(f"reading the records of {count} jobs; those that are over are remembered for the next time")
+
+    still_open = tuple(found for project in projects for found in tools.settle(project.project_dir))
+    now = tools.site.clock.now()
+    return list_jobs(projects, look, wanted=wanted, now=now, on_many=tell_many), still_open
+
+
+def _tell_rest(tools: Tools, listing: JobListing, wanted: Wanted, *, where: str) -> None:
+    """What the table leaves out, and how it is seen."""
+    if not listing.tracked:
+        tools.output.talk(f"no job has been submitted{where}")
+    elif wanted.filter and not listing.jobs:
+        tools.output.talk(f"none of the {counted(listing.tracked, 'job')} matches")
+    elif listing.hidden and not wanted.filter:
+        tools.output.talk(f"and {counted(listing.hidden, 'job')} more that ended before: hpcc jobs --all")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,24 +60,12 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Aligned columns; on a terminal they are cut to its width, elsewhere never."""
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+        from compose_core.cli.columns import columns_of
 
-        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="ellipsis", no_wrap=True)
-        rows = [[self._without_secrets(cell) for cell in row] for row in rows]
-        for row in rows:
-            table.add_row(*(Text(terminal_text(cell), style=_style(cell)) for cell in row))
-        width = None if sys.stdout.isatty() else _width(columns, rows)
-        context = click.get_current_context(silent=True)
-        colour = context.color if context else None
-        console = Console(width=width, force_terminal=colour, no_color=colour is False, highlight=False)
-        with console.capture() as printed:
-            console.print(table, soft_wrap=False)
-        for line in printed.get().splitlines():
-            click.echo(line.rstrip(" "))
+        shown = [[terminal_text(self._without_secrets(cell)) for cell in row] for row in rows]
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        head, *lines = columns_of(columns, shown, width=width, style=_styled)
+        click.echo("\n".join([click.style(head, bold=True), *lines]))
 
     def _without_secrets(self, text: str) -> str:
         if not self.hidden:
@@ -120,14 +109,6 @@ _STYLES = {
 }
 
 
-def _style(cell: str) -> str:
-    return _STYLES.get(cell, "")
-
-
-def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Wide enough that nothing is cut where no person looks."""
-    widths = [
-        max([len(column), *(len(terminal_text(row[position])) for row in rows)])
-        for position, column in enumerate(columns)
-    ]
-    return sum(widths) + 2 * len(widths) + 2
+def _styled(cell: str, shown: str) -> str:
+    colour = _STYLES.get(cell.partition(" ")[0])
+    return click.style(shown, fg=colour) if colour else shown

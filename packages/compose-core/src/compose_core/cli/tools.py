@@ -79,6 +79,8 @@ class Tools:
 
     def settle(self, project_dir: Path) -> tuple[Resolution, ...]:
         """The submissions of earlier commands that are still open after a look; each is told."""
+        if not _has_open_submissions(project_dir):
+            return ()
         from compose_core.operations import resolve_submissions
 
         still_open = resolve_submissions(self.site, project_dir, on_event=self.tell_event)
@@ -90,8 +92,10 @@ class Tools:
 
         Raises: NoSuchJob, UsageError: there is none.  SubmissionUnresolved: there may be one, nobody can tell now.
         """
-        from compose_core.operations import current_job
+        from compose_core.operations import current_job, find_job
 
+        if not _has_open_submissions(self.project_dir(file)):
+            return find_job(self.project_dir(file), job_id)
         record, still_open = current_job(self.site, self.project_dir(file), job_id, on_event=self.tell_event)
         self._tell_open(still_open)
         return record
@@ -105,3 +109,14 @@ class Tools:
         """What a person should know while a submission goes on."""
         if event.kind in ("doubt", "waiting", "adopted", "absent", "warning"):
             self.output.talk(event.message)
+
+
+def _has_open_submissions(project_dir: Path) -> bool:
+    """Known from one look at a folder, before anything is loaded that could settle them.
+
+    Raises: RecordError: the folder cannot be read.
+    """
+    from compose_core.records.atomic import names_in
+    from compose_core.records.paths import ProjectPaths
+
+    return bool(names_in(ProjectPaths(project_dir).unresolved))

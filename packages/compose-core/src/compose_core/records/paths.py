@@ -55,6 +55,11 @@ class ProjectPaths:
         return self.metadata_root / "jobs"
 
     @property
+    def job_index(self) -> OurPath:
+        """What is known of the jobs that ended, so that a list of them need not read all their files."""
+        return self.metadata_root / "jobs-index.json"
+
+    @property
     def run_keys(self) -> OurPath:
         """The folder of run keys."""
         return self.metadata_root / "run-keys"

@@ -39,6 +39,9 @@ def array_snapshot(record: JobRecord, tasks: Sequence[JobSnapshot]) -> JobSnapsh
         stale=any(task.stale for task in tasks),
         started_at=min(starts, default=None),
         ended_at=max(ends, default=None) if over else None,
+        expected_start_at=min(
+            (task.expected_start_at for task in tasks if task.expected_start_at is not None), default=None
+        ),
         heartbeat_at=None,
         attempt=None,
         nodelist="",

@@ -196,8 +196,9 @@ def _remember(watch: Watch, evidence: Evidence, snapshot: JobSnapshot) -> JobSna
         unlisted_since=_since(evidence.accounting, _has_ended, memory.unlisted_since, evidence.now),
     )
     watch.memories[record_key(evidence.record)] = new
-    _store(evidence, memory, new, forget=snapshot.terminal)
-    if snapshot.terminal and evidence.queue is not None and snapshot.state is not JobState.LOST:
+    over = snapshot.terminal and snapshot.state is not JobState.LOST  # the next command goes on from the same absence
+    _store(evidence, memory, new, forget=over)
+    if over and evidence.queue is not None:
         ending = _ending_of(snapshot)
         watch.endings[record_key(evidence.record)] = ending
         _write(evidence.record, ending, _submission(evidence.record).ending)

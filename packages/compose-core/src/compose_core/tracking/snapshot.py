@@ -122,6 +122,8 @@ class JobSnapshot:
     submitted_at: float
     started_at: float | None = None
     ended_at: float | None = None
+    expected_start_at: float | None = None
+    """When Slurm thinks that the waiting job will start; None: it has not said."""
     heartbeat_at: float | None = None
     attempt: int | None = None
     is_resume: bool | None = None
@@ -171,6 +173,7 @@ class JobSnapshot:
             "submitted_at": self.submitted_at,
             "started_at": self.started_at,
             "ended_at": self.ended_at,
+            "expected_start_at": self.expected_start_at,
             "heartbeat_at": self.heartbeat_at,
             "attempt": self.attempt,
             "is_resume": self.is_resume,
@@ -188,15 +191,18 @@ class JobSnapshot:
         """How many tasks of an array are in which state, the most frequent first."""
         return dict(Counter(str(task.state) for task in self.tasks).most_common())
 
-    def _array_json(self) -> dict[str, Any]:
-        """What a report says of an array: its tasks, counted and one by one."""
+    def array_summary(self) -> dict[str, Any]:
+        """The tasks of an array, counted."""
         return {
             "spec": self.record.array.spec if self.record.array else "",
             "task_count": len(self.tasks),
             "counts": self.task_counts,
             "failed_tasks": [task.record.array_task_id for task in self.tasks if task.failed],
-            "tasks": [task.as_task_json() for task in self.tasks],
         }
+
+    def _array_json(self) -> dict[str, Any]:
+        """What a report says of an array: its tasks, counted and one by one."""
+        return {**self.array_summary(), "tasks": [task.as_task_json() for task in self.tasks]}
 
     def as_task_json(self) -> dict[str, Any]:
         """One task of an array in short; `as_json` of the task's own snapshot says all."""
@@ -326,6 +332,7 @@ def decide(evidence: Evidence) -> JobSnapshot:
             row.ended_at if row and verdict.terminal else None,
             end.at if end and verdict.terminal and not again else None,
         ),
+        expected_start_at=row.started_at if row and row.state.is_waiting else None,
         heartbeat_at=state.heartbeat_at if state else None,
         attempt=state.attempt if state else None,
         is_resume=state.is_resume if state else None,

@@ -40,14 +40,19 @@ class TaskReport(Part):
     """Service name to its status."""
 
 
-class ArrayReport(Part):
-    """The tasks of an array."""
+class ArraySummaryReport(Part):
+    """The tasks of an array, counted."""
 
     spec: str
     task_count: int
     counts: dict[str, int]
     """How many tasks are in which state."""
     failed_tasks: list[int]
+
+
+class ArrayReport(ArraySummaryReport):
+    """The tasks of an array."""
+
     tasks: list[TaskReport]
 
 
@@ -75,6 +80,8 @@ class JobFields(Part):
     submitted_at: float
     started_at: float | None
     ended_at: float | None
+    expected_start_at: float | None
+    """When Slurm thinks that the waiting job will start."""
     heartbeat_at: float | None
     attempt: int | None
     is_resume: bool | None
@@ -150,10 +157,36 @@ class ResolutionReport(Report):
     message: str
 
 
+class ListedServiceReport(Part):
+    """One service of a job in a list."""
+
+    service_name: str
+    status: str
+    alive: bool
+    last_exit_code: int | None
+
+
+class ListedJobReport(JobReport):
+    """One job in a list; `status` says all of it."""
+
+    kind: str
+    project_dir: str
+    compose_file: str
+    job_dir: str
+    batch_log: str
+    services: list[ListedServiceReport]  # type: ignore[assignment]  # in short
+    array: ArraySummaryReport | None  # type: ignore[assignment]
+
+
 class JobsReport(Report):
     """`jobs`."""
 
-    project_dir: str
-    jobs: list[JobReport]
+    project_dir: str | None
+    """None with --global."""
+    jobs: list[ListedJobReport]
+    tracked_jobs: int
+    """How many there are in all."""
+    matching_jobs: int
+    """How many of them are asked for; --limit may leave some of these out."""
     open_submissions: list[ResolutionReport]
     warnings: list[str]
