@@ -24,6 +24,9 @@ from pathlib import Path
 if __package__ in {None, ""}:  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from compose_core.cluster.sacct_usage import sacct_usage_argv
+from compose_core.cluster.sstat import sstat_argv
+from compose_core.job_state import JobId
 from tests.slurm.bench import BenchError, SlurmBench
 
 SEPARATOR = "\x1f"
@@ -37,6 +40,14 @@ CLAIM = "claim:01ARZ3NDEKTSV4RRFFQ69G5FAV"
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 UNKNOWN = "999999"
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "slurm-22.05"
+_BURN = """import sys, time
+memory = bytearray(int(sys.argv[2]) * 1024 * 1024)
+for place in range(0, len(memory), 4096):
+    memory[place] = 1
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    pass
+"""
 SETTINGS_KEPT = (
     "AccountingStorageType",
     "ClusterName",
@@ -111,6 +122,7 @@ def record_with_accounting(folder: Path) -> None:
         _record_submissions(recorder)
         _record_queue(recorder)
         _record_control(recorder)
+        _record_usage(recorder)
         _record_endings(recorder)
         lost.join()
         _record_faults(recorder)
@@ -292,8 +304,7 @@ def _record_control(recorder: Recorder) -> None:
         "scontrol_show_hostnames", "a node list, expanded", ["scontrol", "show", "hostnames", "node[1-2,4]"]
     )
     recorder.record("sinfo_partitions", "the partitions", ["sinfo", "--noheader", f"--format={SINFO_FORMAT}"])
-    fields = "JobID,NTasks,AveCPU,MaxRSS,TRESUsageInTot"
-    sstat = ["sstat", "--allsteps", "--noheader", "--parsable2", f"--format={fields}"]
+    sstat = sstat_argv([JobId(running)])[:-1]
     bench.wait_for(lambda: "cpu=" in bench.run([*sstat, f"--jobs={running}"]).stdout, what="usage of a running step")
     recorder.record("sstat_running", "the steps of a running job", [*sstat, f"--jobs={running}"])
     recorder.record(
@@ -329,6 +340,34 @@ def _record_control(recorder: Recorder) -> None:
     bench.wait_for_state(fixed, "RUNNING")
     recorder.record("scontrol_requeue_refused", "a job that may not be requeued", ["scontrol", "requeue", fixed])
     bench.cancel_all_jobs(60)
+
+
+def _record_usage(recorder: Recorder) -> None:
+    """Steps that burn CPU time and hold memory, on two nodes; an array."""
+    bench = recorder.bench
+    burn = recorder.script("burn.py", _BURN)
+    one = f"srun -n1 -N1 --overlap --job-name=one python3 {burn} 4 50 &"
+    two = f"srun -n4 -N2 --overlap --job-name=two python3 {burn} 3 30 &"
+    job = bench.submit(f"{one}\n{two}\nwait", "-N2", "-n4", "--mem=500M", "--gres=gpu:1", "--time=5", "--job-name=use")
+    array = bench.submit("srun true", "--array=0-3%2", "--mem=100M", "--job-name=sweep")
+
+    def argv(*jobs: str) -> list[str]:
+        return sacct_usage_argv(since_epoch_s=time.time() - 3600, job_ids=[JobId(name) for name in jobs])
+
+    bench.wait_for_state(job, "RUNNING")
+    recorder.record("usage_fresh", "a job that has just begun", argv(job))
+    bench.wait_for(lambda: f"{job}.0" in bench.run(argv(job)).stdout, what="sacct to know a step")
+    recorder.record("usage_running", "the steps run, and only what ended has been counted", argv(job))
+    for name in (job, array):
+        bench.wait_for_state(name, "COMPLETED")
+    bench.wait_for(lambda: bench.run(argv(job)).stdout.count("COMPLETED") == 5, what="sacct to know the end")
+    recorder.record("usage_completed", "two steps on two nodes, together", argv(job))
+    bench.wait_for(lambda: bench.run(argv(array)).stdout.count("COMPLETED") == 16, what="sacct to know the tasks")
+    recorder.record("usage_array", "the tasks of an array, asked for by the array's id", argv(array))
+    recorder.record("usage_array_task", "one task by its id", argv(f"{array}_2"))
+    waiting = bench.submit("true", "--array=2-5%2", "--hold")
+    recorder.record("usage_waiting", "tasks that wait, and no such job", argv(waiting, UNKNOWN))
+    bench.run(["scancel", waiting])
 
 
 def _record_endings(recorder: Recorder) -> None:

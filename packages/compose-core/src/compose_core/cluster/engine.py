@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
+from compose_core.cluster.usage_rows import RunningSteps, UsageRows
 from compose_core.job_state import JobId, JobState
 
 EngineName = Literal["slurm", "local"]
-EvidenceSource = Literal["squeue", "sacct", "scontrol", "local"]
+EvidenceSource = Literal["squeue", "sacct", "scontrol", "sstat", "local"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,20 @@ class Engine(Protocol):
         """What the accounting knows of these jobs since then; one call for all.
 
         Raises: ValueError: no id given (an empty list would mean everybody's jobs).
+        """
+        ...
+
+    def usage(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> UsageRows | Unavailable:
+        """What these jobs and their steps used, as far as it is known by now; one call for all.
+
+        Raises: ValueError: no id given.
+        """
+        ...
+
+    def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
+        """What the steps of these jobs use that run now; one call for all.
+
+        Raises: ValueError: no id given.
         """
         ...
 

@@ -34,10 +34,12 @@ from compose_core.cluster.engine import (
 from compose_core.cluster.job_environment import job_environment
 from compose_core.cluster.local_rows import LocalRows
 from compose_core.cluster.local_table import LocalJob, LocalTable
+from compose_core.cluster.local_usage import usage_of
 from compose_core.cluster.process_identity import ProcessIdentity
 from compose_core.cluster.runner import CommandRunner, Finished, NotFound, NotStarted, RunOutcome
 from compose_core.cluster.sbatch_directives import job_options
 from compose_core.cluster.token_mark import claim_argument
+from compose_core.cluster.usage_rows import RunningSteps, UsageRows
 from compose_core.errors import EnvironmentProblem, RecordError
 from compose_core.job_state import JobId
 
@@ -123,6 +125,19 @@ class LocalEngine:
         found = self._rows_of(dict.fromkeys(job_ids), self._rows_of_job)
         kept = (row for row in found.rows if row.ended_at is None or row.ended_at >= since_epoch_s)
         return replace(found, rows=tuple(kept))
+
+    def usage(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> UsageRows | Unavailable:
+        """What the jobs used that have ended, as their monitors wrote it down.
+
+        Raises: ValueError: no id given.
+        """
+        if not job_ids:
+            raise ValueError("the job table is asked for given jobs only")
+        return usage_of(self._table, self._rows, job_ids)
+
+    def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
+        """Nothing: there are no steps here."""
+        return Unavailable(kind="disabled", source="local", message="the local engine has no steps to ask about")
 
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         """The token's job, as far as it ever started; the same answer from both sources, since there is one table."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -75,13 +76,13 @@ def _keep(folder: str, log: str, cwd: str, token: str, command: list[str], answe
     os.close(gate)
     os.write(answer, word)
     os.close(answer)
-    status = os.waitpid(script, 0)[1]
+    _, status, used = os.wait4(script, 0)
     if word == b"taken":
         return
     if word == b"cancelled":
         status = signal.SIGTERM
     kill_strays(token)
-    _write_end(folder, status)
+    _write_end(folder, status, used)
 
 
 def _array_of(folder: str) -> dict[str, Any] | None:
@@ -110,10 +111,10 @@ def _keep_array(folder: str, array: dict[str, Any], cwd: str, token: str, comman
                 running[pid] = task
         if not running:
             continue
-        pid, status = os.wait()
+        pid, status, used = os.wait4(-1, 0)
         task = running.pop(pid)
         kill_strays(token, task["task"])
-        _write_end(_task_folder(folder, task), status)
+        _write_end(_task_folder(folder, task), status, used)
         failed = failed or status != 0
     _write_end(folder, (1 if failed or waiting else 0) << 8)
 
@@ -246,14 +247,17 @@ def _is_monitor(pid: str) -> bool:
         ]
 
 
-def _write_end(folder: str, status: int) -> None:
+def _write_end(folder: str, status: int, used: resource.struct_rusage | None = None) -> None:
     signalled = os.WIFSIGNALED(status)
-    record = {
+    record: dict[str, object] = {
         "schema_version": 1,
         "rc": None if signalled else os.WEXITSTATUS(status),
         "signal": os.WTERMSIG(status) if signalled else None,
         "ended_at": _now(),
     }
+    if used is not None:  # of the script and of all processes that were waited for below it
+        record["cpu_s"] = used.ru_utime + used.ru_stime
+        record["largest_process_bytes"] = used.ru_maxrss * 1024
     _create(folder, "end.json", record)
 
 

@@ -25,6 +25,7 @@ from compose_core.cluster.job_environment import job_environment, tool_environme
 from compose_core.cluster.job_rows import find_row
 from compose_core.cluster.runner import CommandRunner, Finished, NotFound, NotStarted, RunOutcome, TimedOut
 from compose_core.cluster.sacct import chunks, parse_sacct, sacct_argv
+from compose_core.cluster.sacct_usage import parse_sacct_usage, sacct_usage_argv
 from compose_core.cluster.sbatch import parse_sbatch, sbatch_argv
 from compose_core.cluster.sbatch_directives import job_options
 from compose_core.cluster.scancel import kill_steps_argv, parse_scancel, scancel_argv
@@ -47,6 +48,8 @@ from compose_core.cluster.squeue import (
     squeue_jobs_argv,
     squeue_steps_argv,
 )
+from compose_core.cluster.sstat import parse_sstat, sstat_argv
+from compose_core.cluster.usage_rows import RunningSteps, UsageRows
 from compose_core.job_state import JobId
 
 SBATCH_TIMEOUT_S = 60.0
@@ -130,6 +133,40 @@ class Slurm:
                 return answer
             rows = replace(rows, rows=(*rows.rows, *answer.rows), malformed=rows.malformed + answer.malformed)
         return rows
+
+    def usage(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> UsageRows | Unavailable:
+        """What the accounting knows of these jobs and their steps; one sacct for every 200 of them.
+
+        Raises: ValueError: no id given.
+        """
+        if not job_ids:
+            raise ValueError("the accounting is asked for given jobs only")
+        found = UsageRows(rows=(), source="sacct")
+        for chunk in chunks(job_ids):
+            argv = sacct_usage_argv(
+                since_epoch_s=since_epoch_s - _ACCOUNTING_MARGIN_S, job_ids=chunk, program=self._tools.sacct
+            )
+            good = _good(self._ask("sacct", argv), "sacct")
+            if isinstance(good, Unavailable):
+                return good
+            answer = parse_sacct_usage(good.stdout)
+            if answer.malformed and not answer.rows:
+                return Unavailable(kind="error", source="sacct", message="sacct printed no row that can be read")
+            found = replace(found, rows=(*found.rows, *answer.rows), malformed=found.malformed + answer.malformed)
+        return found
+
+    def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
+        """What the steps that run now use; one sstat.
+
+        Raises: ValueError: no id given.
+        """
+        if not job_ids:
+            raise ValueError("sstat is asked for given jobs only")
+        outcome = self._ask("sstat", sstat_argv(job_ids, self._tools.sstat))
+        if isinstance(outcome, Finished) and "No steps running" in outcome.stderr:
+            return parse_sstat(outcome.stdout)  # of some of them only
+        good = _good(outcome, "sstat")
+        return good if isinstance(good, Unavailable) else parse_sstat(good.stdout)
 
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         """Jobs of this user that carry the token, in the queue and in the accounting; array tasks one by one."""

@@ -1,44 +1,46 @@
-"""`sstat`: what the running steps of a job use."""
+"""`sstat`: what the running steps of jobs use. Source: sstat(1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from compose_core.cluster.slurm_text import count
+from compose_core.cluster.tres import cpu_time_s, size, tres_map
+from compose_core.cluster.usage_rows import RunningSteps, StepUsage
 from compose_core.job_state import JobId
 
-_FIELDS = ("JobID", "NTasks", "AveCPU", "MaxRSS", "TRESUsageInTot")
+SSTAT_FIELDS = ("JobID", "NTasks", "AveCPU", "AveRSS", "MaxRSS", "TRESUsageInAve", "TRESUsageInTot")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepUsage:
-    """One running step, the figures in Slurm's own words."""
-
-    step_id: str
-    """`1234.batch`, `1234.0`."""
-    tasks: int | None
-    average_cpu: str
-    max_rss: str
-    tres_usage: str
-
-
-def sstat_argv(job_id: JobId, program: str = "sstat") -> list[str]:
-    """All running steps of one job; without `--allsteps` the batch step is left out. sstat knows no `--delimiter`."""
+def sstat_argv(job_ids: Sequence[JobId], program: str = "sstat") -> list[str]:
+    """All running steps of these jobs; without `--allsteps` the batch step is left out. sstat knows no `--delimiter`."""
     return [
         program,
         "--allsteps",
         "--noheader",
         "--parsable2",
-        f"--format={','.join(_FIELDS)}",
-        f"--jobs={job_id}",
+        "--noconvert",
+        f"--format={','.join(SSTAT_FIELDS)}",
+        f"--jobs={','.join(job_ids)}",
     ]
 
 
-def parse_sstat(stdout: str) -> tuple[StepUsage, ...]:
+def parse_sstat(stdout: str) -> RunningSteps:
     """Read `sstat_argv` output; empty for a job that has ended, which sstat does not call an error."""
-    rows = (line.split("|") for line in stdout.splitlines())
-    return tuple(
-        StepUsage(step_id=cells[0], tasks=count(cells[1]), average_cpu=cells[2], max_rss=cells[3], tres_usage=cells[4])
-        for cells in rows
-        if len(cells) == len(_FIELDS)
+    lines = [line.split("|") for line in stdout.splitlines() if line.strip()]
+    whole = [cells for cells in lines if len(cells) == len(SSTAT_FIELDS)]
+    return RunningSteps(steps=tuple(_step(cells) for cells in whole), malformed=len(lines) - len(whole))
+
+
+def _step(cells: Sequence[str]) -> StepUsage:
+    job_id, _, step = cells[0].strip().partition(".")
+    return StepUsage(
+        job_id=job_id,
+        step=step,
+        ntasks=count(cells[1]),
+        ave_cpu_s=cpu_time_s(cells[2]),
+        ave_rss_bytes=size(cells[3]),
+        max_rss_bytes=size(cells[4]),
+        tres_usage_in_ave=cells[5],
+        tres_usage_in_tot=tres_map(cells[6]),
     )
