@@ -222,6 +222,10 @@ def test_partitions_of_sinfo() -> None:
 
 
 def test_steps_of_sstat() -> None:
-    steps = parse_sstat(_answer("sstat_running").stdout)
-    assert {step.step_id.partition(".")[2] for step in steps} >= {"batch", "0"}
-    assert parse_sstat(_answer("sstat_finished").stdout) == ()
+    """Of several jobs it tells of those that run, with status 0."""
+    steps = parse_sstat(_answer("sstat_running").stdout).steps
+    assert {step.step for step in steps} == {"extern", "batch", "0", "1"}
+    assert all(step.max_rss_bytes and "mem" in step.tres_usage_in_tot for step in steps)
+    assert parse_sstat(_answer("sstat_partly").stdout).steps == steps
+    for name in ("sstat_finished", "sstat_unknown"):
+        assert parse_sstat(_answer(name).stdout).steps == ()

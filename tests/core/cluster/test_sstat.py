@@ -4,14 +4,18 @@ from compose_core.cluster.sstat import parse_sstat, sstat_argv
 from compose_core.job_state import JobId
 
 
-def test_all_steps_are_asked_for_and_read() -> None:
-    argv = sstat_argv(JobId("41"))
-    assert "--allsteps" in argv
+def test_all_steps_of_all_jobs_are_asked_for_and_read() -> None:
+    argv = sstat_argv([JobId("41"), JobId("42")])
+    assert {"--allsteps", "--noconvert", "--jobs=41,42"} <= set(argv)
     assert not any(word.startswith("--delimiter") for word in argv)
-    text = "41.batch|1|00:00:01|5420K|cpu=00:00:01,mem=5420K\nnoise\n"
-    (step,) = parse_sstat(text)
-    assert (step.step_id, step.tasks, step.average_cpu, step.max_rss) == ("41.batch", 1, "00:00:01", "5420K")
+    text = "41.0|2|00:00:01|5420|6000|cpu=00:00:01,mem=5420|cpu=00:00:03,mem=10840\nnoise\n"
+    answer = parse_sstat(text)
+    (step,) = answer.steps
+    assert (step.job_id, step.step, step.ntasks, step.ave_cpu_s) == ("41", "0", 2, 1)
+    assert (step.ave_rss_bytes, step.max_rss_bytes) == (5420, 6000)
+    assert dict(step.tres_usage_in_tot) == {"cpu": 3, "mem": 10840}
+    assert answer.malformed == 1
 
 
 def test_an_ended_job_has_no_steps() -> None:
-    assert parse_sstat("") == ()
+    assert parse_sstat("").steps == ()

@@ -24,6 +24,7 @@ from compose_core.cluster.engine import (
     Unavailable,
 )
 from compose_core.cluster.process_identity import ProcessIdentity, boot_id
+from compose_core.cluster.usage_rows import RunningSteps, UsageRows
 from compose_core.errors import EnvironmentProblem
 from compose_core.job_state import JobId, JobState
 from compose_core.plan.model import Allocation, Plan
@@ -162,6 +163,12 @@ class DiskScheduler:
             return Rows(rows=(), source="sacct")
         kind = "disabled" if self.accounting_is == "disabled" else "unreachable"
         return Unavailable(kind=kind, message=f"accounting {kind}", source="sacct")  # type: ignore[arg-type]
+
+    def usage(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> UsageRows | Unavailable:
+        return UsageRows(rows=(), source="sacct")
+
+    def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
+        return RunningSteps(steps=())
 
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         queue = self.queue()

@@ -20,6 +20,7 @@ from compose_core.cluster.engine import (
     SubmitRequest,
     Unavailable,
 )
+from compose_core.cluster.usage_rows import RunningSteps, UsageRows
 from compose_core.job_state import JobId, JobState
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import JobPaths, ProjectPaths
@@ -94,6 +95,12 @@ class Scheduler:
         if self.accounting_rows is None:
             return Unavailable(kind="disabled", message="accounting storage is disabled", source="sacct")
         return Rows(rows=tuple(self.accounting_rows), source="sacct")
+
+    def usage(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> UsageRows | Unavailable:
+        return UsageRows(rows=(), source="sacct")
+
+    def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
+        return RunningSteps(steps=())
 
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         raise NotImplementedError

@@ -14,7 +14,7 @@ from compose_core.cluster.usage_rows import RunningSteps, UsageRows
 from compose_core.job_state import JobId, JobState
 
 EngineName = Literal["slurm", "local"]
-EvidenceSource = Literal["squeue", "sacct", "scontrol", "sstat", "local"]
+EvidenceSource = Literal["squeue", "sacct", "scontrol", "local"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ class Unavailable:
     kind: Literal["unreachable", "disabled", "missing", "error"]
     """`disabled`: this site keeps no accounting; `missing`: the program is not installed."""
     message: str
-    source: EvidenceSource
+    source: EvidenceSource | Literal["sstat"]
 
 
 Answer = Rows | Unavailable

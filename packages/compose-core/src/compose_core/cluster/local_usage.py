@@ -9,7 +9,7 @@ from compose_core.cluster.local_rows import LocalRows
 from compose_core.cluster.local_table import LocalJob, LocalTable
 from compose_core.cluster.usage_rows import UsageRow, UsageRows
 from compose_core.errors import RecordError
-from compose_core.job_state import JobId
+from compose_core.job_state import JobId, JobState
 
 
 def usage_of(table: LocalTable, rows: LocalRows, job_ids: Sequence[JobId]) -> UsageRows | Unavailable:
@@ -45,7 +45,6 @@ def _usage_row(job: LocalJob, row: JobRow | None) -> UsageRow:
     ended = job.ended or {}
     begin = row.started_at if row else None
     end = row.ended_at if row else None
-    row_state = {"state": row.state} if row else {}
     return UsageRow(
         job_id=job.job_id,
         name=job.name,
@@ -58,7 +57,7 @@ def _usage_row(job: LocalJob, row: JobRow | None) -> UsageRow:
         max_rss_bytes=_figure(ended.get("largest_process_bytes")),
         nnodes=1,
         nodelist=job.host,
-        **row_state,
+        state=row.state if row else JobState.UNKNOWN,
     )
 
 

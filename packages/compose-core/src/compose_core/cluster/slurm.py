@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from compose_core.cluster.batch_log import batch_log_path, make_log_folders
 from compose_core.cluster.engine import (
@@ -281,7 +282,7 @@ class Slurm:
         return self._runner.run(argv, timeout_s=timeout_s, env=env, cwd=cwd)
 
 
-def _good(outcome: RunOutcome, source: EvidenceSource) -> Finished | Unavailable:
+def _good(outcome: RunOutcome, source: EvidenceSource | Literal["sstat"]) -> Finished | Unavailable:
     match outcome:
         case Finished(rc=0):
             return outcome

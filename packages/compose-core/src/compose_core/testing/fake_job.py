@@ -70,6 +70,10 @@ class FakeJob:
     signal: int = 0
     node_list: str = ""
     restarts: int = 0
+    total_cpu_s: float = 0.0
+    """CPU time that the accounting shows once the job has ended."""
+    max_rss_bytes: int = 0
+    """Memory of its batch step, shown then too."""
     forgotten: bool = False
     """squeue and scontrol do not know it any more."""
     heard: list[Heard] = field(default_factory=list)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from compose_core.testing.fake_job import FakeJob, Heard
+from compose_core.testing.fake_usage import USAGE_WIDTHS, step_cells, usage_cells
 from compose_core.testing.tool_text import Call, Grammar, Said, Wrong, is_meant, options_of, shown_time, zone_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _SACCT = Grammar(
     program="sacct",
     values=frozenset(["clusters", "delimiter", "endtime", "format", "jobs", "name", "starttime", "state", "user", "uid"]),
-    flags=frozenset(["allocations", "allusers", "brief", "duplicates", "noheader", "parsable", "parsable2", "long"]),
+    flags=frozenset(["allocations", "allusers", "brief", "duplicates", "noconvert", "noheader", "parsable", "parsable2", "long"]),
     short={
         "M": "clusters", "E": "endtime", "o": "format", "j": "jobs", "S": "starttime", "s": "state", "u": "user",
         "X": "allocations", "a": "allusers", "b": "brief", "D": "duplicates", "n": "noheader", "p": "parsable",
@@ -25,7 +26,7 @@ _SACCT = Grammar(
 _SACCT_WIDTHS = {
     "JobID": 12, "JobName": 10, "Partition": -10, "Account": 10, "AllocCPUS": 10, "State": 10, "ExitCode": 8,
     "JobIDRaw": 12, "Submit": 19, "Start": 19, "End": 19, "Reason": 22, "NodeList": 15, "User": 9, "Comment": 14,
-    "SubmitLine": 20,
+    "SubmitLine": 20, **dict.fromkeys(USAGE_WIDTHS, 12),
 }  # fmt: skip
 _SACCT_DEFAULT = "JobID,JobName,Partition,Account,AllocCPUS,State,ExitCode"
 _DBD_DOWN = (
@@ -53,7 +54,7 @@ def sacct(cluster: FakeCluster, call: Call) -> Said:
         row = _sacct_cells(cluster, job, heard, call)
         rows.append(row)
         if "allocations" not in given and heard.started_at is not None:
-            rows.extend(_step_rows(row))
+            rows.extend(_step_rows(row, job))
     return Said(stdout=_sacct_text(given, fields, rows), takes_s=0.09)
 
 
@@ -114,15 +115,23 @@ def _sacct_cells(cluster: FakeCluster, job: FakeJob, heard: Heard, call: Call) -
         "SubmitLine": "" if young else job.submit_line,
         "Partition": "" if behind else job.partition,
         "Account": job.account,
-        "AllocCPUS": str(job.nodes_wanted),
+        **usage_cells(cluster, job, heard, behind=behind),
     }
 
 
-def _step_rows(row: Mapping[str, str]) -> list[dict[str, str]]:
+def _step_rows(row: Mapping[str, str], job: FakeJob) -> list[dict[str, str]]:
     empty = dict.fromkeys(row, "")
     state = row["State"].split(" ")[0]
+    shared = {name: row[name] for name in ("ExitCode", "Start", "End", "ElapsedRaw", "AllocCPUS", "NodeList", "NNodes")}
     return [
-        {**empty, "JobID": f"{row['JobID']}.{name}", "JobName": name, "State": state, "ExitCode": row["ExitCode"]}
+        {
+            **empty,
+            **shared,
+            "JobID": f"{row['JobID']}.{name}",
+            "JobName": name,
+            "State": state,
+            **step_cells(row, job, name),
+        }
         for name in ("batch", "extern")
     ]
 
