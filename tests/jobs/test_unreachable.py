@@ -79,3 +79,11 @@ def test_the_same_run_key_never_submits_while_the_first_attempt_is_in_doubt(stra
     calls = Path(stranded.environment["CALLS"]).read_text().splitlines()
     assert calls == ["called"]
     assert len(list(stranded.folder.glob(".hpc-compose/submissions/*/intent.json"))) == 1
+
+
+def test_verbose_counts_the_calls_that_came_to_nothing(stranded: Project) -> None:
+    """With the time that they took."""
+    stranded.hpcc("submit", code=4)
+    said = stranded.hpcc("jobs", "--verbose").stderr
+    assert "scheduler: sacct 1 time in 0." in said
+    assert "squeue 1 time in 0." in said

@@ -348,3 +348,16 @@ def test_an_error_about_a_value_does_not_show_a_secret(tmp_path: Path, secret: s
     assert done.returncode == 2
     assert "x-slurm.nodes" in done.stderr
     assert "hunter" not in done.stdout + done.stderr
+
+
+def test_verbose_says_how_often_the_scheduler_was_asked(
+    right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, whatever else the command says and however it ends."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert run(["jobs", "-f", right, "--engine", "local", "--format", "json", "--verbose"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["jobs"] == []
+    assert err == "scheduler: not asked\n"
+    assert run(["status", "-f", right, "--engine", "local", "--verbose", "--quiet"]) != 0
+    assert capsys.readouterr().err.splitlines()[-1] == "scheduler: not asked"

@@ -143,7 +143,7 @@ class DiskScheduler:
     def forget(self, job_id: str) -> None:
         (self.folder / "jobs" / job_id).unlink()
 
-    def queue(self) -> Answer:
+    def queue(self, *, not_before: float | None = None) -> Answer:
         self.counter.count("squeue")
         if self.is_silent or self.silent_looks > 0:
             self.silent_looks -= 1
@@ -157,7 +157,7 @@ class DiskScheduler:
     def find_jobs(self, job_ids: Sequence[JobId]) -> Answer:
         return self.queue()
 
-    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
+    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float, not_before: float | None = None) -> Answer:
         self.counter.count("sacct")
         if self.accounting_is == "empty":
             return Rows(rows=(), source="sacct")

@@ -14,6 +14,7 @@ from compose_core.records.token import new_token
 from compose_core.testing import FakeCluster, FakeJob
 from compose_core.testing.fake_cluster import Settings
 from compose_core.tracking.observe import Watch, observe
+from compose_core.tracking.snapshot import JobSnapshot
 from tests.core.tracking.world import World
 
 _SEEDS = 60
@@ -179,8 +180,7 @@ class History:
 
     def look(self) -> None:
         watch = self.watch if self.chance.random() < 0.6 else Watch()
-        records = [record for _, record in self.jobs]
-        for (job, record), snapshot in zip(self.jobs, observe(records, self.engine, self.cluster.clock, watch=watch)):
+        for (job, record), snapshot in zip(self.jobs, self.observe(watch)):
             token = record.submission_token
             if snapshot.terminal:
                 before = self.told.get(token)
@@ -188,6 +188,9 @@ class History:
                 # Another watcher may know more than that all trace is gone.
                 assert before in {None, "LOST", snapshot.state}, f"{before} was taken back"
                 assert snapshot.state in self.true_ends(job, record), f"job {job.shown_id} is {job.state}"
+
+    def observe(self, watch: Watch) -> list[JobSnapshot]:
+        return observe([record for _, record in self.jobs], self.engine, self.cluster.clock, watch=watch)
 
     def true_ends(self, job: FakeJob, record: JobRecord) -> set[str]:
         """What may be said as final now."""

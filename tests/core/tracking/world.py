@@ -78,7 +78,7 @@ class Scheduler:
     def submit(self, request: SubmitRequest) -> SubmitAnswer:
         raise NotImplementedError
 
-    def queue(self) -> Answer:
+    def queue(self, *, not_before: float | None = None) -> Answer:
         self.counter.count("squeue")
         if self.silent:
             return Unavailable(kind="unreachable", message="Unable to contact slurm controller", source="squeue")
@@ -87,7 +87,7 @@ class Scheduler:
     def find_jobs(self, job_ids: Sequence[JobId]) -> Answer:
         return self.queue()
 
-    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
+    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float, not_before: float | None = None) -> Answer:
         self.counter.count("sacct")
         self.asked.append((tuple(job_ids), since_epoch_s))
         if self.accounting_silent:

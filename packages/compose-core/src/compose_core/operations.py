@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from compose_core.records.paths import ProjectPaths, StatePaths
 from compose_core.version import __version__
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from compose_core.tracking.poller import Pace, Poller
     from compose_core.tracking.removal import Removed
     from compose_core.tracking.snapshot import JobSnapshot
+
+JUST_NOW_S = 1.0
+"""So old may be what a scheduler told another process, when a person asks how a job is."""
 
 Listener = Callable[["SubmissionEvent"], None]
 
@@ -105,12 +108,12 @@ def tracked_jobs(project_dir: Path) -> TrackedJobs:
 def observe(site: Site, records: Sequence[JobRecord], *, watch: Watch | None = None) -> list[JobSnapshot]:
     """How these jobs are now, in their order: at most one queue and one accounting call per engine.
 
-    `watch` keeps what one look teaches the next, for callers that look repeatedly.
+    What a scheduler told another process of the user in the last second is not asked again. `watch` keeps what one
+    look teaches the next; `poller` is for callers that look repeatedly.
     """
     from compose_core.tracking.observe import observe as _observe
 
-    engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
-    return _observe(records, engines, site.clock, watch=watch)
+    return _observe(records, _Engines(site), site.clock, watch=watch, max_age_s=JUST_NOW_S)
 
 
 def poller(site: Site, records: Sequence[JobRecord] = (), *, pace: Pace | None = None) -> Poller:
@@ -210,7 +213,7 @@ def export_array(
 
 
 class _Engines(Mapping[str, "Engine"]):
-    """The engines of a site by name, each made when it is first asked for."""
+    """The engines of a site by name, for those who watch; each is made when it is first asked for."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -220,7 +223,8 @@ class _Engines(Mapping[str, "Engine"]):
         if name not in self._made:
             if name not in self:
                 raise KeyError(name)
-            self._made[name] = _engine_named(self._site, name)  # type: ignore[arg-type]  # one of the two
+            site = self._site if name == self._site.engine_name else self._site.with_engine(cast("EngineName", name))
+            self._made[name] = site.watched_engine
         return self._made[name]
 
     def __contains__(self, name: object) -> bool:
@@ -246,11 +250,7 @@ def facts_of(site: Site, plan: Plan) -> JobFacts:
 
 def engine_of(site: Site, record: JobRecord) -> Engine:
     """The engine that runs this job, whichever new jobs would go to."""
-    return _engine_named(site, record.backend)
-
-
-def _engine_named(site: Site, name: EngineName) -> Engine:
-    return site.engine if name == site.engine_name else site.with_engine(name).engine
+    return site.engine if record.backend == site.engine_name else site.with_engine(record.backend).engine
 
 
 def submit_context(site: Site, project_dir: Path, *, on_event: Listener | None = None) -> SubmitContext:

@@ -28,7 +28,7 @@ from compose_core.spec.redaction import HIDDEN
 @options.strict_env
 @options.service
 @click.option("--verbose", "-v", is_flag=True, help="Also every srun option, and the reason of each default.")
-@options.common
+@options.common_besides_verbose
 def inspect(tools: Tools, file: Path, strict_env: bool, services: tuple[str, ...], verbose: bool) -> None:
     """The plan, service by service."""
     planned = tools.plan(file, strict_env=strict_env)

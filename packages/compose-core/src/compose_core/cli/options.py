@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,7 +14,11 @@ from compose_core.cli.report_error import report_error
 from compose_core.cli.tools import Tools
 from compose_core.errors import HpccError
 
+if TYPE_CHECKING:
+    from compose_core.cluster.engine import CallCounter
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+_CALLS = "tells_calls"
 
 compose_file = click.option(
     "--file",
@@ -111,6 +116,12 @@ def submission(command: Command) -> Command:
 
 def common(command: Command) -> Command:
     """The options of every command; the command gets them as one `tools` argument."""
+    told = click.option("--verbose", _CALLS, is_flag=True, help="Say in the end how often the scheduler was asked.")
+    return told(common_besides_verbose(command))
+
+
+def common_besides_verbose(command: Command) -> Command:
+    """The same for commands with a `--verbose` of their own."""
 
     @click.option(
         "--format",
@@ -139,16 +150,39 @@ def common(command: Command) -> Command:
     )
     @functools.wraps(command)
     def with_tools(
-        *args: Any, output_format: str, as_json: bool, engine: str, quiet: bool, color: str, **kwargs: Any
+        *args: Any,
+        output_format: str,
+        as_json: bool,
+        engine: str,
+        quiet: bool,
+        color: str,
+        **kwargs: Any,
     ) -> Any:
         click.get_current_context().color = {"auto": _no_color(), "always": True, "never": False}[color]
-        tools = Tools.of(output_format="json" if as_json else output_format, engine=engine, quiet=quiet)
-        try:
-            return command(*args, tools=tools, **kwargs)
-        except HpccError as error:  # reported here, where --format and --color are known
-            return report_error(error, as_json=tools.output.is_json)
+        with _calls_told(wanted=bool(kwargs.pop(_CALLS, False))) as calls:
+            form = "json" if as_json else output_format
+            tools = Tools.of(output_format=form, engine=engine, quiet=quiet, calls=calls)
+            try:
+                return command(*args, tools=tools, **kwargs)
+            except HpccError as error:  # reported here, where --format and --color are known
+                return report_error(error, as_json=tools.output.is_json)
 
     return with_tools  # type: ignore[return-value]
+
+
+@contextmanager
+def _calls_told(*, wanted: bool) -> Iterator[CallCounter | None]:
+    """A counter of the scheduler's calls, told on stderr in the end, however the command ends."""
+    if not wanted:
+        yield None
+        return
+    from compose_core.cluster.engine import CallCounter
+
+    calls = CallCounter()
+    try:
+        yield calls
+    finally:
+        click.echo(f"scheduler: {calls}", err=True)
 
 
 def _no_color() -> bool | None:

@@ -35,7 +35,7 @@ _TITLES: dict[Level, str] = {
 @options.strict_env
 @click.option("--strict", is_flag=True, help="A warning fails, too.")
 @click.option("--verbose", "-v", is_flag=True, help="Also what went well, and what is only good to know.")
-@options.common
+@options.common_besides_verbose
 @options.programs
 def preflight(tools: Tools, file: Path, strict_env: bool, strict: bool, verbose: bool) -> int:
     """Plan → checks → groups."""

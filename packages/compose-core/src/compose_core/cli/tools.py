@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from compose_core.cli.output import Format, Output
 
 if TYPE_CHECKING:
+    from compose_core.cluster.engine import CallCounter
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
     from compose_core.records.job_record import JobRecord
@@ -30,13 +31,16 @@ class Tools:
     engine_choice: EngineChoice
     programs: Mapping[str, str] = field(default_factory=dict)
     """Other programs than those on the PATH: `enroot` to its path."""
+    calls: CallCounter | None = None
+    """Where the calls to the scheduler are counted, when somebody wants to know; one for all copies of these tools."""
 
     @classmethod
-    def of(cls, *, output_format: str, engine: str, quiet: bool) -> Tools:
+    def of(cls, *, output_format: str, engine: str, quiet: bool, calls: CallCounter | None = None) -> Tools:
         """The tools that the common options ask for."""
         return cls(
             output=Output(format=cast("Format", output_format), quiet=quiet),
             engine_choice=cast("EngineChoice", engine),
+            calls=calls,
         )
 
     @cached_property
@@ -44,7 +48,7 @@ class Tools:
         """This machine, its user, and the engine that runs jobs here."""
         from compose_core.cluster.site import Site
 
-        return Site.detect(engine=self.engine_choice, environment=os.environ, programs=self.programs)
+        return Site.detect(engine=self.engine_choice, environment=os.environ, programs=self.programs, calls=self.calls)
 
     def with_programs(self, programs: Mapping[str, str]) -> Tools:
         """The same tools for a site with these programs."""

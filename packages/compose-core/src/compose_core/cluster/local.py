@@ -64,8 +64,9 @@ class LocalEngine:
         host: str,
         clock: Clock,
         runner: CommandRunner,
+        counter: CallCounter | None = None,
     ) -> None:
-        self.counter = CallCounter()
+        self.counter = counter if counter is not None else CallCounter()
         self._table = LocalTable(state_dir)
         self._environment = environment
         self._user = user
@@ -100,7 +101,7 @@ class LocalEngine:
             case _:
                 return Ambiguous(message=f"the job's monitor did not answer: {outcome}")
 
-    def queue(self) -> Answer:
+    def queue(self, *, not_before: float | None = None) -> Answer:
         """The jobs of this user that are waiting, running or ended lately."""
         try:
             job_ids = self._table.active()
@@ -115,7 +116,13 @@ class LocalEngine:
         """
         return self.accounting(job_ids, since_epoch_s=0.0)
 
-    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
+    def accounting(
+        self,
+        job_ids: Sequence[JobId],
+        *,
+        since_epoch_s: float,
+        not_before: float | None = None,
+    ) -> Answer:
         """What the table holds of these jobs, as far as they were there since then.
 
         Raises: ValueError: no id given.

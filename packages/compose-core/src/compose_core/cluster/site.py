@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from compose_core.clock import Clock, SystemClock
 from compose_core.cluster.container_tools import ContainerTools
-from compose_core.cluster.engine import Engine, EngineName
+from compose_core.cluster.engine import CallCounter, Engine, EngineName
 from compose_core.cluster.runner import CommandRunner, HostRunner
 from compose_core.cluster.slurm_tools import SlurmTools
 from compose_core.errors import EnvironmentProblem, UsageError
+from compose_core.records.paths import StatePaths
 
 if TYPE_CHECKING:
     from compose_core.cluster.slurm import Slurm
@@ -42,6 +43,8 @@ class Site:
     runner: CommandRunner
     tools: SlurmTools = field(default_factory=SlurmTools)
     container_tools: ContainerTools = field(default_factory=ContainerTools)
+    calls: CallCounter = field(default_factory=CallCounter, compare=False)
+    """The scheduler programs that were started for this site, by whichever engine."""
 
     @classmethod
     def detect(
@@ -53,6 +56,7 @@ class Site:
         programs: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         runner: CommandRunner | None = None,
+        calls: CallCounter | None = None,
     ) -> Self:
         """The site as this process sees it; `programs` names those that are not found on the PATH: `enroot`, `sbatch` …
 
@@ -74,6 +78,7 @@ class Site:
             runner=runner or HostRunner(variables, clock=used_clock),
             tools=tools or SlurmTools(**_those_of(SlurmTools, programs or {})),
             container_tools=ContainerTools(**_those_of(ContainerTools, programs or {})),
+            calls=calls if calls is not None else CallCounter(),
         )
 
     def with_engine(self, engine: EngineName) -> Self:
@@ -105,7 +110,27 @@ class Site:
             host=self.host,
             clock=self.clock,
             runner=HostRunner(self.environment, clock=self.clock),
+            counter=self.calls,
         )
+
+    @cached_property
+    def watched_engine(self) -> Engine:
+        """The same for those who watch: a scheduler's answers are shared with the user's other processes here.
+
+        Raises: EnvironmentProblem: Slurm is asked for and there is no `sbatch`.
+        """
+        if self.engine_name != "slurm":
+            return self.engine
+        from compose_core.cluster.shared_answers import SharedAnswers
+
+        folder = StatePaths(self.state_dir).scheduler_answers(self._which_scheduler())
+        return SharedAnswers(engine=self.engine, folder=folder, clock=self.clock)
+
+    def _which_scheduler(self) -> tuple[str, ...]:
+        """What tells one cluster from another whose users have the same home."""
+        programs = (str(self.which(program) or program) for program in (self.tools.squeue, self.tools.sacct))
+        chosen = (self.environment.get(name, "") for name in ("SLURM_CONF", "SLURM_CLUSTERS"))
+        return (self.host, self.user, *programs, *chosen)
 
     @property
     def available_backends(self) -> tuple[ContainerBackend, ...]:
@@ -135,6 +160,8 @@ class Site:
             environment=self.environment,
             user=self.user,
             tools=self.tools,
+            clock=self.clock,
+            counter=self.calls,
             sbatch_timeout_s=_positive(self.environment.get("HPC_COMPOSE_SBATCH_TIMEOUT_S", "")) or SBATCH_TIMEOUT_S,
         )
 

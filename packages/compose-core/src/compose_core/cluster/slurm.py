@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from compose_core.clock import Clock, SystemClock
 from compose_core.cluster.batch_log import batch_log_path, make_log_folders
 from compose_core.cluster.engine import (
     Accepted,
@@ -74,8 +75,11 @@ class Slurm:
         tools: SlurmTools | None = None,
         sbatch_timeout_s: float = SBATCH_TIMEOUT_S,
         query_timeout_s: float = QUERY_TIMEOUT_S,
+        clock: Clock | None = None,
+        counter: CallCounter | None = None,
     ) -> None:
-        self.counter = CallCounter()
+        self.counter = counter if counter is not None else CallCounter()
+        self._clock: Clock = clock or SystemClock()
         self._runner = runner
         self._tools = tools or SlurmTools()
         self._user = user
@@ -103,7 +107,7 @@ class Slurm:
             case _:
                 return Ambiguous(message=_fault(outcome))
 
-    def queue(self) -> Answer:
+    def queue(self, *, not_before: float | None = None) -> Answer:
         """All jobs of this user that the controller remembers; one squeue."""
         return self._query("squeue", squeue_argv(self._tools.squeue), parse_squeue)
 
@@ -118,7 +122,13 @@ class Slurm:
         good = _good(outcome, "squeue")
         return good if isinstance(good, Unavailable) else parse_squeue(good.stdout)
 
-    def accounting(self, job_ids: Sequence[JobId], *, since_epoch_s: float) -> Answer:
+    def accounting(
+        self,
+        job_ids: Sequence[JobId],
+        *,
+        since_epoch_s: float,
+        not_before: float | None = None,
+    ) -> Answer:
         """What the accounting knows of these jobs since then; one sacct for every 200 of them.
 
         Raises: ValueError: no id given.
@@ -278,8 +288,11 @@ class Slurm:
     def _run(
         self, argv: Sequence[str], program: str, *, timeout_s: float, env: Mapping[str, str], cwd: Path | None = None
     ) -> RunOutcome:
-        self.counter.count(program)
-        return self._runner.run(argv, timeout_s=timeout_s, env=env, cwd=cwd)
+        began = self._clock.monotonic()
+        try:
+            return self._runner.run(argv, timeout_s=timeout_s, env=env, cwd=cwd)
+        finally:
+            self.counter.count(program, self._clock.monotonic() - began)
 
 
 def _good(outcome: RunOutcome, source: EvidenceSource | Literal["sstat"]) -> Finished | Unavailable:

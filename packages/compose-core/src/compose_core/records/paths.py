@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -358,6 +359,11 @@ class StatePaths:
     def monitors(self) -> OurPath:
         """The folder with one file per monitor of jobs of several projects."""
         return self.folder / "monitors"
+
+    def scheduler_answers(self, which: Iterable[str]) -> OurPath:
+        """The folder of what one scheduler answered lately on one host; `which` tells it from others."""
+        digest = hashlib.sha256("\0".join(which).encode("utf-8", "surrogateescape")).hexdigest()
+        return self.folder / "scheduler" / digest[:16]
 
 
 @dataclass(frozen=True, slots=True)

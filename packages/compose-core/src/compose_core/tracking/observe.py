@@ -26,6 +26,8 @@ from compose_core.tracking.snapshot import (
     Memory,
     Word,
     decide,
+    is_outdated,
+    missed_at,
     needs_scheduler,
     word_of,
 )
@@ -34,6 +36,16 @@ from compose_core.tracking.task_records import task_records, with_known_log
 _ACCOUNTING_BEFORE_S = 3600.0
 _CLOCK_SET_S = 2.0
 """Two clocks that are read one after the other differ a little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What came of a question."""
+
+    asked_at: float
+    """When it was asked, be it by another process; when it was given up, if there was no answer."""
+    trouble: str = ""
+    """Why there was no answer."""
 
 
 @dataclass(slots=True)
@@ -48,8 +60,8 @@ class Watch:
     """The heartbeat seen last, by key."""
     settled: dict[str, JobSnapshot] = field(default_factory=dict)
     """Tasks of arrays that ended by their own word, by key: they are not looked at again."""
-    silent: dict[str, str] = field(default_factory=dict)
-    """The engines whose queue did not answer when it was last asked, and why."""
+    heard: dict[str, Heard] = field(default_factory=dict)
+    """How the queue of each engine answered last."""
     looked_at: tuple[float, float] | None = None
     """Wall and monotonic time of the last look."""
 
@@ -69,17 +81,20 @@ def observe(
     clock: Clock,
     *,
     watch: Watch | None = None,
+    max_age_s: float = 0.0,
 ) -> list[JobSnapshot]:
     """One snapshot per record, in their order; at most one queue and one accounting call per engine.
 
-    With one engine, jobs that another engine runs are judged by their own files alone. No call is made for jobs that
-    said themselves how they ended. The record of an array stands for all of its tasks, and its snapshot holds theirs.
+    What the scheduler told another process is believed for `max_age_s`, as far as the job was not submitted after that
+    and has not told of a change since. With one engine, jobs that another engine runs are judged by their own files
+    alone. No call is made for jobs that said themselves how they ended. The record of an array stands for all of its
+    tasks, and its snapshot holds theirs.
     """
     watch = watch if watch is not None else Watch()
     watch.follow_clock(clock)
     families = [task_records(record) for record in records]
     wanted = [record for family in families for record in family if record_key(record) not in watch.settled]
-    seen = {record_key(snapshot.record): snapshot for snapshot in _look(wanted, engine, clock, watch)}
+    seen = {record_key(snapshot.record): snapshot for snapshot in _look(wanted, engine, clock, watch, max_age_s)}
     found = [
         [seen.get(record_key(record)) or watch.settled[record_key(record)] for record in family] for family in families
     ]
@@ -87,7 +102,11 @@ def observe(
 
 
 def _look(
-    records: Sequence[JobRecord], engine: Engine | Mapping[str, Engine], clock: Clock, watch: Watch
+    records: Sequence[JobRecord],
+    engine: Engine | Mapping[str, Engine],
+    clock: Clock,
+    watch: Watch,
+    max_age_s: float,
 ) -> list[JobSnapshot]:
     """One snapshot per record of a single job or task."""
     files = [read_job_files(record) for record in records]
@@ -105,7 +124,7 @@ def _look(
     engines: Mapping[str, Engine] = engine if isinstance(engine, Mapping) else {engine.name: engine}
     for name in dict.fromkeys(record.backend for record in records):
         if name in engines:
-            _ask(evidences, name, engines[name], watch)
+            _ask(evidences, name, engines[name], watch, max_age_s=max_age_s)
     now = clock.now()
     evidences = [replace(evidence, now=now) for evidence in evidences]
     return [_remember(watch, evidence, decide(evidence)) for evidence in evidences]
@@ -118,7 +137,7 @@ def observe_one(
     return observe([record], engine, clock, watch=watch)[0]
 
 
-def _ask(evidences: list[Evidence], engine_name: str, engine: Engine, watch: Watch) -> None:
+def _ask(evidences: list[Evidence], engine_name: str, engine: Engine, watch: Watch, *, max_age_s: float) -> None:
     """Put the scheduler's words beside the files, for the jobs of this engine that need them."""
     asked = [
         position
@@ -127,26 +146,34 @@ def _ask(evidences: list[Evidence], engine_name: str, engine: Engine, watch: Wat
     ]
     if not asked:
         return
-    queue = engine.queue()
-    watch.silent.pop(engine_name, None)
-    if isinstance(queue, Unavailable):
-        watch.silent[engine_name] = queue.message
-    for position, word in zip(asked, _words(queue, [evidences[position].record for position in asked])):
-        evidences[position] = replace(evidences[position], queue=word)
+    jobs = [evidences[position] for position in asked]
+    now = jobs[0].now
+    queue = engine.queue(not_before=now - max_age_s)
+    words = _words(queue, jobs)
+    missed = [at for evidence, word in zip(jobs, words) if (at := missed_at(evidence, word)) is not None]
+    if missed:
+        queue = engine.queue(not_before=min(max(missed), now))
+        words = _words(queue, jobs)
+    asked_at = now if queue.asked_at is None else queue.asked_at
+    trouble = queue.message if isinstance(queue, Unavailable) else ""
+    watch.heard[engine_name] = Heard(asked_at=asked_at, trouble=trouble)
+    for position, evidence, word in zip(asked, jobs, words):
+        evidences[position] = replace(evidence, queue=None if is_outdated(evidence, word) else word)
     vanished = [position for position in asked if _wants_accounting(evidences[position])]
     if not vanished:
         return
-    records = [evidences[position].record for position in vanished]
-    since = min(record.submitted_at for record in records) - _ACCOUNTING_BEFORE_S
-    ids = list(dict.fromkeys(JobId(record.array_job_id or record.job_id) for record in records))
-    accounting = engine.accounting(ids, since_epoch_s=since)
-    for position, word in zip(vanished, _words(accounting, [evidences[position].record for position in vanished])):
-        evidences[position] = replace(evidences[position], accounting=word)
+    jobs = [evidences[position] for position in vanished]
+    since = min(evidence.record.submitted_at for evidence in jobs) - _ACCOUNTING_BEFORE_S
+    ids = list(dict.fromkeys(JobId(evidence.record.array_job_id or evidence.record.job_id) for evidence in jobs))
+    # Not older than the queue's answer: what left the queue before that must be told by this one.
+    accounting = engine.accounting(ids, since_epoch_s=since, not_before=asked_at)
+    for position, evidence, word in zip(vanished, jobs, _words(accounting, jobs)):
+        evidences[position] = replace(evidence, accounting=word)
 
 
-def _words(answer: Answer, records: Sequence[JobRecord]) -> list[Word]:
+def _words(answer: Answer, jobs: Sequence[Evidence]) -> list[Word]:
     rows = RowIndex(answer.rows) if isinstance(answer, Rows) else None
-    return [word_of(answer, record, rows) for record in records]
+    return [word_of(answer, evidence.record, rows) for evidence in jobs]
 
 
 def _wants_accounting(evidence: Evidence) -> bool:
@@ -229,7 +256,7 @@ def _since(word: Word | None, is_found: Callable[[JobRow], bool], before: float 
         return before
     if word.row and is_found(word.row):
         return None
-    return before if before is not None else now
+    return before if before is not None else word.at(now)
 
 
 def _is_there(_row: JobRow) -> bool:

@@ -156,14 +156,16 @@ class Poller:
         return self._question.trouble
 
     def _ask(self, open_ones: Sequence[_Followed]) -> None:
-        found = observe([one.record for one in open_ones], self._engines, self._clock, watch=self._watch)
+        records, question, pace = [one.record for one in open_ones], self._question, self._pace
+        self._watch.heard.clear()
+        found = observe(records, self._engines, self._clock, watch=self._watch, max_age_s=question.pause_s)
         has_changed = False
         for one, snapshot in zip(open_ones, found):
             has_changed |= one.snapshot is not None and one.snapshot.state is not snapshot.state
             one.snapshot = snapshot
-        question, pace = self._question, self._pace
-        question.failures = question.failures + 1 if self._watch.silent else 0
-        question.trouble = "; ".join(dict.fromkeys(self._watch.silent.values()))
+        troubles = [heard.trouble for heard in self._watch.heard.values() if heard.trouble]
+        question.failures = question.failures + 1 if troubles else 0
+        question.trouble = "; ".join(dict.fromkeys(troubles))
         if question.failures > 1:
             question.pause_s = min(question.pause_s * 2, pace.longest_silent_s)
         elif has_changed or question.due_at == float("-inf"):
@@ -183,11 +185,13 @@ class Poller:
             one.snapshot = _updated(one.snapshot, by_files)
         if has_news and not self._question.failures:
             self._question.pause_s = self._pace.after_change(len(open_ones))
-            self._plan_next(at_most=self._question.due_at)
+            self._question.due_at = min(self._question.due_at, self._clock.monotonic() + self._question.pause_s)
 
-    def _plan_next(self, *, at_most: float = float("inf")) -> None:
+    def _plan_next(self) -> None:
+        """The pause counts from when the scheduler was asked, which another process may have done."""
         pause_s = self._question.pause_s * (1 + self._jitter * self._chance())
-        self._question.due_at = min(at_most, self._clock.monotonic() + pause_s)
+        ages = [max(0.0, self._clock.now() - heard.asked_at) for heard in self._watch.heard.values()]
+        self._question.due_at = self._clock.monotonic() + max(_SHORTEST_PAUSE_S, pause_s - min(ages, default=0.0))
 
 
 def _updated(known: JobSnapshot | None, by_files: JobSnapshot) -> JobSnapshot:

@@ -26,6 +26,8 @@ LOST_DESPITE_ACCOUNTING_S = 150.0
 ACCOUNTING_BACKLOG_S = 30.0
 """After an outage the accounting answers before it has heard all that happened meanwhile."""
 SUBMIT_TOLERANCE_S = 300.0
+_SAME_MOMENT_S = 0.001
+"""A moment that is carried from one clock to another and back changes a little."""
 
 _LIVE_SERVICES = frozenset({"starting", "running", "ready", "backoff", "waiting"})
 _STATE_OF_CAUSE = {
@@ -54,6 +56,12 @@ class Word:
     disabled: bool = False
     """There is no such source at this site."""
     message: str = ""
+    asked_at: float | None = None
+    """When it was asked, be it by another process; None: just now."""
+
+    def at(self, now: float) -> float:
+        """The moment that it speaks of."""
+        return now if self.asked_at is None else min(self.asked_at, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +256,7 @@ class Evidence:
         """How long good queue answers lack the job, this one included; None when the queue has it or was not asked."""
         if self.queue is None or not self.queue.answered or self.queue.row:
             return None
-        return self.now - self.memory.absent_since if self.memory.absent_since is not None else 0.0
+        return _since(self.memory.absent_since, self.queue.at(self.now))
 
     @property
     def unlisted_s(self) -> float | None:
@@ -259,7 +267,7 @@ class Evidence:
             return float("inf")
         if not self.accounting.answered:
             return None
-        return self.now - self.memory.unlisted_since if self.memory.unlisted_since is not None else 0.0
+        return _since(self.memory.unlisted_since, self.accounting.at(self.now))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,15 +288,48 @@ def word_of(answer: Answer, record: JobRecord, rows: RowIndex | None = None) -> 
 
     `rows` are the answer's rows, for callers that look up many jobs in one answer.
     """
+    at = answer.asked_at
     if isinstance(answer, Unavailable):
-        return Word(answered=False, disabled=answer.kind in {"disabled", "missing"}, message=answer.message)
+        disabled = answer.kind in {"disabled", "missing"}
+        return Word(answered=False, disabled=disabled, message=answer.message, asked_at=at)
     row = (rows if rows is not None else RowIndex(answer.rows)).find(record.job_id)
     if row is None:
         incomplete = answer.malformed > 0
-        return Word(answered=not incomplete, message="a part of the answer could not be read" if incomplete else "")
+        why = "a part of the answer could not be read" if incomplete else ""
+        return Word(answered=not incomplete, message=why, asked_at=at)
     if _is_same_job(row, record):
-        return Word(answered=True, row=row)
-    return Word(answered=True, other_job=True)
+        return Word(answered=True, row=row, asked_at=at)
+    return Word(answered=True, other_job=True, asked_at=at)
+
+
+def missed_at(evidence: Evidence, word: Word) -> float | None:
+    """What happened to the job after the queue was asked, so that its word cannot count; None: nothing is known of it.
+
+    A job is not absent because it was submitted later, nor waits one that has told of its start since.
+    """
+    at = word.at(evidence.now)
+    if not word.answered or (word.row is not None and word.row.state.is_active):
+        return None
+    news = [evidence.record.submitted_at] if word.row is None else []
+    if not evidence.fresh:
+        news += _told_at(evidence.files)
+    # A node's clock may be ahead: no moment is later than this look.
+    return max((moment for moment in news if min(moment, evidence.now) > at + _SAME_MOMENT_S), default=None)
+
+
+def is_outdated(evidence: Evidence, word: Word) -> bool:
+    """The job's supervisor lives, and began after the queue was asked: what that knew is of before."""
+    state, row = evidence.files.state, word.row
+    if row is None or row.state.is_active or not evidence.fresh or word.asked_at is None or state is None:
+        return False
+    return state.started_at is not None and state.started_at > word.asked_at
+
+
+def _told_at(files: JobFiles) -> list[float]:
+    """When the job said that it began or ended."""
+    state, end = files.state, files.end
+    moments = (state.started_at, state.finished_at) if state else ()
+    return [moment for moment in (*moments, end.at if end else None) if moment is not None]
 
 
 def needs_scheduler(files: JobFiles, record: JobRecord, ending: Ending | None = None) -> bool:
@@ -323,7 +364,7 @@ def decide(evidence: Evidence) -> JobSnapshot:
         cause=(ended.cause if ended else None) or (state.cause if state and not again else None),
         reason=row.reason if row else "",
         detail=verdict.detail or _why_never_started(verdict),
-        observed_at=evidence.now,
+        observed_at=_known_at(evidence, verdict),
         stale=verdict.stale,
         submitted_at=record.submitted_at,
         started_at=_first(None if again or state is None else state.started_at, _row_start(row)),
@@ -478,6 +519,12 @@ def _by_queue_row(evidence: Evidence, row: JobRow) -> _Verdict:
     return _Verdict(state=row.state, source=row.source, row=row)
 
 
+def _known_at(evidence: Evidence, verdict: _Verdict) -> float:
+    """Now, as far as it is the job's own word; what the scheduler says was so when it was asked."""
+    asked = evidence.accounting if verdict.row and verdict.row.source == "sacct" else evidence.queue
+    return evidence.now if verdict.source == "state" or asked is None else asked.at(evidence.now)
+
+
 def _why_never_started(verdict: _Verdict) -> str:
     """The scheduler's reason for a job that it cancelled by itself, in words."""
     row = verdict.row
@@ -489,7 +536,8 @@ def _why_never_started(verdict: _Verdict) -> str:
 def _requeueable(evidence: Evidence, row: JobRow) -> _Verdict:
     """Final only when it has been away for long; the local engine never brings a job back."""
     absent_s = evidence.absent_s
-    ended_long_ago = row.ended_at is not None and evidence.now - row.ended_at >= REQUEUE_GRACE_S
+    seen_at = evidence.queue.at(evidence.now) if evidence.queue else evidence.now
+    ended_long_ago = row.ended_at is not None and seen_at - row.ended_at >= REQUEUE_GRACE_S
     long_gone = absent_s is not None and (absent_s >= REQUEUE_GRACE_S or ended_long_ago)
     if long_gone or row.source == "local":
         return _Verdict(state=row.state, source=row.source, terminal=True, row=row)
@@ -550,7 +598,8 @@ def _without_queue(evidence: Evidence) -> _Verdict:
     """The scheduler did not answer: that says nothing about the job."""
     message = evidence.queue.message if evidence.queue else "it was not asked"
     if evidence.fresh:
-        detail = f"by its own heartbeat; the scheduler does not answer: {message}"
+        silence = f"; the scheduler does not answer: {message}" if evidence.queue else ""
+        detail = f"by its own heartbeat{silence}"
         return _Verdict(state=JobState.RUNNING, source="state", detail=detail)
     row = evidence.accounting.row if evidence.accounting else None
     if row and row.state.is_terminal and not row.state.may_be_requeued:
@@ -596,6 +645,10 @@ def _time_limit(record: JobRecord, row: JobRow | None) -> int | None:
     if row and row.time_limit_s is not None:
         return row.time_limit_s
     return record.requested_walltime.seconds if record.requested_walltime else None
+
+
+def _since(before: float | None, now: float) -> float:
+    return 0.0 if before is None else now - before
 
 
 def _plus(at: float | None, seconds: float) -> float | None:
