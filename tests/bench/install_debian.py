@@ -28,6 +28,8 @@ PACKAGES = {
     "umoci": "umoci",
     "mksquashfs": "squashfs-tools",
     "busybox": "busybox-static",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 """Program to the package that brings it, by the names of Debian 12 and Ubuntu 24.04."""
 

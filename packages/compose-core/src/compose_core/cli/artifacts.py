@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import live_values, options
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
 from compose_core.units import counted
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @options.compose_file
 @options.job_id
 @click.option(
-    "--bundle", "bundles", metavar="NAME", multiple=True, help="Only this bundle; may be given several times."
+    "--bundle",
+    "bundles",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=live_values.bundles,
+    help="Only this bundle; may be given several times.",
 )
 @click.option("--tarball", is_flag=True, help="Also write one <bundle>.tar.gz per bundle.")
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import live_values, options
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
 from compose_core.terminal_text import terminal_text
@@ -30,8 +30,8 @@ _SHOWN_CHARACTERS = 100
     "Lines with `-` are of the first job, lines with `+` of the second. With --against-spec the compose file as it is "
     "now takes the second place. JSON has every change, text at most the first few of each kind."
 )
-@click.argument("left", metavar="JOB")
-@click.argument("right", metavar="[OTHER]", required=False)
+@click.argument("left", metavar="JOB", shell_complete=live_values.job_ids)
+@click.argument("right", metavar="[OTHER]", required=False, shell_complete=live_values.job_ids)
 @options.compose_file
 @options.strict_env
 @click.option("--against-spec", is_flag=True, help="Compare the job with the compose file as it is now.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import live_values, options
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
 from compose_core.units import format_bytes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "What `hpcc artifacts` exported stays. The exit status is 0 once the files are gone, 1 when the job has not ended "
     "by the end of --wait, or something could not be removed."
 )
-@click.argument("job", required=False, metavar="[JOB]")
+@click.argument("job", required=False, metavar="[JOB]", shell_complete=live_values.job_ids)
 @options.compose_file
 @options.job_id
 @click.option(

@@ -12,7 +12,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
+from compose_core.cli.live_values import VARIABLE
 from compose_core.cli.report_error import report_error
 from compose_core.errors import ExitCode, UsageError
 from compose_core.version import __version__
@@ -42,6 +44,7 @@ COMMANDS = {
     "artifacts": "Copy what a job collected to its export folder.",
     "jobs": "List the tracked jobs of a folder.",
     "monitor": "Watch jobs until all have ended, and tell every change once.",
+    "completions": "Print the script that makes the shell complete what you type.",
 }
 """Each command and its line in `hpcc --help`; its code is imported only when it is called."""
 
@@ -77,6 +80,12 @@ class LazyCommands(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             return _reader_left()
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The commands that begin like this, without importing one."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing one."""
@@ -127,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run `hpcc` and give its exit status; errors have been reported."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
+    if VARIABLE in os.environ:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - a shell asks, and a person types
     try:
         result: Any = hpcc.main(args=argv, prog_name="hpcc", standalone_mode=False)
     except click.exceptions.Exit as end:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import live_values, options
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
 from compose_core.terminal_text import terminal_text
@@ -33,7 +33,14 @@ SHORTEST_INTERVAL_S = 1
     "The exit status is 0 when every job completed. A monitor that is killed goes on where it was when it is started again."
 )
 @options.compose_file
-@click.option("--job", "jobs", metavar="ID", multiple=True, help="This job; may be given several times.")
+@click.option(
+    "--job",
+    "jobs",
+    metavar="ID",
+    multiple=True,
+    shell_complete=live_values.job_ids,
+    help="This job; may be given several times.",
+)
 @click.option("--all", "all_jobs", is_flag=True, help="Every tracked job that has not ended; so it is without --job.")
 @click.option(
     "--interval",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from compose_core.cli import live_values
 from compose_core.cli.report_error import report_error
 from compose_core.cli.tools import Tools
 from compose_core.errors import HpccError
@@ -28,9 +29,16 @@ compose_file = click.option(
     show_default=True,
     help="The compose file.",
 )
-job_id = click.option("--job-id", metavar="ID", help="Another tracked job than the newest one.")
+job_id = click.option(
+    "--job-id", metavar="ID", shell_complete=live_values.job_ids, help="Another tracked job than the newest one."
+)
 service = click.option(
-    "--service", "services", metavar="NAME", multiple=True, help="Only this service; may be given several times."
+    "--service",
+    "services",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=live_values.services,
+    help="Only this service; may be given several times.",
 )
 attempt = click.option(
     "--attempt",

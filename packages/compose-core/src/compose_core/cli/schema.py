@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import live_values, options
 from compose_core.cli.output import write_private
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
@@ -17,7 +17,12 @@ from compose_core.errors import UsageError
     help="Print the JSON Schema of compose files; editors complete and check with it.\n\n"
     "With --report COMMAND, that of what `hpcc COMMAND --format json` prints."
 )
-@click.option("--report", metavar="COMMAND", help="The schema of this command's JSON report instead.")
+@click.option(
+    "--report",
+    metavar="COMMAND",
+    shell_complete=live_values.report_names,
+    help="The schema of this command's JSON report instead.",
+)
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of stdout.")
 @options.common
 def schema(tools: Tools, report: str | None, output: Path | None) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from compose_core.cli.report_schemas.advice import DiffReport
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
+from compose_core.cli.report_schemas.completions import CompletionsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
 from compose_core.cli.report_schemas.job import JobsReport, PsReport, StatusReport, UpReport
 from compose_core.cli.report_schemas.logs import LogsReport
@@ -43,6 +44,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
     "down": (DownReport,),
     "clean": (CleanReport,),
+    "completions": (CompletionsReport,),
     "monitor": monitor_rows.ROWS,  # one a line
 }
 """What each command may print, besides an ErrorReport."""
