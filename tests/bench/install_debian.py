@@ -30,6 +30,7 @@ PACKAGES = {
     "busybox": "busybox-static",
     "zsh": "zsh",
     "fish": "fish",
+    "tmux": "tmux",
 }
 """Program to the package that brings it, by the names of Debian 12 and Ubuntu 24.04."""
 

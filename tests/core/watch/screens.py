@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from compose_core.tracking.service_logs import LogLine
+from compose_core.tracking.log_lines import LogLine
 from compose_core.watch.model import JobView, Model, Replay, ServiceView, TaskView
 from compose_core.watch.update import Event, JobSeen, Key, MetricsSeen, OutputSeen, Resized, Ticked, update
 from compose_core.watch.view import view

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from compose_core.tracking.service_logs import LogLine
+from compose_core.tracking.log_lines import LogLine
 from compose_core.watch.model import LINES_KEPT, HoldOnExit, JobView, LogChoice, Model
 from compose_core.watch.update import JobSeen, Key, OutputSeen, Resized, Troubled, update
 from tests.core.watch.screens import ARRAY, FAILED, RUNNING, keys, model_of, output
@@ -80,6 +80,12 @@ def test_space_pauses_the_log_and_goes_on_with_what_came_meanwhile() -> None:
     model = pressed(model, " ")
     assert [line.text.split()[1] for line in model.log.lines[-2:]] == ["66", "67"]
     assert (model.log.is_paused, model.log.came) == (False, 0)
+
+
+def test_a_log_that_is_paused_before_its_first_output_stays_paused() -> None:
+    model = pressed(model_of(RUNNING), "j", " ")
+    model = update(model, output(model, 9, is_fresh=True))
+    assert (model.log.is_paused, len(model.log.lines)) == (True, 9)
 
 
 def test_a_paused_log_is_scrolled_by_pages_between_its_first_and_last_line() -> None:

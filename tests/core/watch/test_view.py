@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compose_core.tracking.service_logs import LogLine
+from compose_core.tracking.log_lines import LogLine
 from compose_core.watch.model import JobView, Model, ServiceView
 from compose_core.watch.update import JobSeen, OutputSeen, Ticked, update
 from compose_core.watch.view import view

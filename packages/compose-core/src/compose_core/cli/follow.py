@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from compose_core.cli.log_lines import echo_log_line
-from compose_core.cli.state_text import state_text
+from compose_core.cli.following import Following, process_environment
+from compose_core.cli.log_lines import echo_log_line, plain_line
 from compose_core.cli.status import exit_status, print_status
 from compose_core.cli.task_table import task_counts
 from compose_core.cli.tools import Tools
@@ -16,11 +17,11 @@ from compose_core.errors import ExitCode, HpccError
 from compose_core.job_state import JobState
 from compose_core.operations import poller
 from compose_core.tracking.log_source import batch_log, service_logs
-from compose_core.tracking.service_logs import follow_logs, prefix_width, read_logs
+from compose_core.tracking.service_logs import follow_logs, read_logs
+from compose_core.tracking.state_text import state_text
 
 if TYPE_CHECKING:
     from compose_core.records.job_record import JobRecord
-    from compose_core.submission.submit import Submission
     from compose_core.tracking.snapshot import JobSnapshot
 
 FAILED_LOG_LINES = 10
@@ -29,22 +30,43 @@ LOGS_FOLLOWED = 64
 """An array with more logs than this is followed by its states alone."""
 
 
-def follow_to_the_end(tools: Tools, submission: Submission) -> int:
-    """Follow the job, then report it; gives the exit status of `up`."""
-    record = submission.record
+def follow_job(
+    tools: Tools,
+    record: JobRecord,
+    following: Following,
+    *,
+    services: Sequence[str] = (),
+    report: Callable[[JobSnapshot], Mapping[str, Any]],
+    lines: int | None = None,
+) -> int:
+    """Follow the job until it ends or is left, then report it; gives the exit status.
+
+    `report` makes the JSON report of the end; of what a log holds already, line mode shows the last `lines` (None: all).
+    """
+    if following.wants_view(tools, process_environment()):
+        from compose_core.cli.live_view import watch_in_view
+
+        ended = watch_in_view(tools, record, following, services=services)
+    else:
+        ended = _follow_by_lines(tools, record, services, lines)
+    return ended if isinstance(ended, int) else _report_end(tools, ended, report)
+
+
+def _follow_by_lines(tools: Tools, record: JobRecord, services: Sequence[str], lines: int | None) -> JobSnapshot | int:
+    """The snapshot of the ended job, or the exit status of one that was left; no line holds a control code."""
+    click.get_current_context().color = False
     follower = JobFollower(tools, record)
-    sources = service_logs(record)
+    sources = service_logs(record, services)
     try:
         if tools.output.is_json or tools.output.quiet or len(sources) > LOGS_FOLLOWED:
             follower.wait()
         else:
-            width = prefix_width(sources)
-            for line in follow_logs(sources, tools.site.clock, is_over=follower.is_over, lines=None):
-                echo_log_line(line, width=width)
+            for line in follow_logs(sources, tools.site.clock, is_over=follower.is_over, lines=lines):
+                click.echo(plain_line(line))
         follower.tell()
     except KeyboardInterrupt:
         return _left(tools, record)
-    return _report_end(tools, submission, follower.snapshot)
+    return follower.snapshot
 
 
 class JobFollower:
@@ -75,7 +97,9 @@ class JobFollower:
             word = f"{service.status} (restart {restarts})" if restarts else service.status
             if service.status not in ("waiting", "unknown"):
                 self._tell_once(service.name, word, f"{service.name}: {word}")
-        self._tell_once("", str(snapshot.state), f"job {snapshot.job_id}: {snapshot.state}{_because(snapshot)}")
+        state = f"{state_text(snapshot)}{_because(snapshot)}"
+        self._tell_once("", state, f"scheduler state: {state}")
+        self._tell_walltime()
 
     def _tell_tasks(self, snapshot: JobSnapshot) -> None:
         """The tasks that failed, each once, then how many are in which state."""
@@ -83,9 +107,21 @@ class JobFollower:
             if task.failed:
                 number = str(task.record.array_task_id)
                 self._tell_once(number, str(task.state), f"task {number}: {state_text(task)}")
+        state = f"{snapshot.state}{_because(snapshot)}"
+        self._tell_once("", state, f"scheduler state: {state}")
         counts = task_counts(snapshot)
-        self._told[""] = str(snapshot.state)
-        self._tell_once("tasks of the array", counts, f"array {snapshot.job_id}: {counts}{_because(snapshot)}")
+        self._tell_once("tasks of the array", counts, f"array {snapshot.job_id}: {counts}")
+        self._tell_walltime()
+
+    def _tell_walltime(self) -> None:
+        """Each tenth of the time limit that the job has used, while it goes on."""
+        snapshot = self.snapshot
+        if snapshot.terminal or snapshot.started_at is None or not snapshot.time_limit_s:
+            return
+        share = (self._tools.site.clock.now() - snapshot.started_at) / snapshot.time_limit_s
+        tenths = int(10 * max(0.0, share))
+        if tenths:
+            self._tell_once("walltime", str(tenths), f"walltime: {share:.0%}")
 
     def wait(self) -> None:
         """Return when the job has ended."""
@@ -106,28 +142,16 @@ def _because(snapshot: JobSnapshot) -> str:
 
 def _left(tools: Tools, record: JobRecord) -> int:
     """Ctrl-C: the person leaves, the job goes on."""
-    tools.output.talk(f"\njob {record.job_id} goes on; to end it: {command_for(record, 'cancel')}")
+    tools.output.talk(f"\njob {record.job_id} goes on; to see it again: {command_for(record, 'watch')}")
+    tools.output.talk(f"to end it: {command_for(record, 'cancel')}")
     return int(ExitCode.INTERRUPTED)
 
 
-def _report_end(tools: Tools, submission: Submission, snapshot: JobSnapshot) -> int:
-    output, record = tools.output, submission.record
+def _report_end(tools: Tools, snapshot: JobSnapshot, report: Callable[[JobSnapshot], Mapping[str, Any]]) -> int:
+    output, record = tools.output, snapshot.record
     code = exit_status(snapshot)
     if output.is_json:
-        output.json(
-            {
-                **snapshot.as_json(),
-                "submitted": True,
-                "attached": submission.attached,
-                "dry_run": False,
-                "engine": record.backend,
-                "compose_file": record.compose_file,
-                "script_path": record.script_path,
-                "job_dir": record.job_dir,
-                "batch_log": record.batch_log,
-                "service_logs": record.service_logs,
-            }
-        )
+        output.json(report(snapshot))
         return code
     if not output.quiet:
         output.data("")

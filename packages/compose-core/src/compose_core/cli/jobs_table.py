@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from compose_core.cli.state_text import state_text
 from compose_core.clock import iso
+from compose_core.tracking.state_text import state_text
 from compose_core.units import format_duration
 
 if TYPE_CHECKING:

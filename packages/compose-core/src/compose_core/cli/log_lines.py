@@ -23,6 +23,12 @@ def echo_log_line(line: LogLine, *, width: int, raw: bool = False, err: bool = F
     click.echo(_shown(line, _prefix(line.service, width, colour_of(line.service)), raw=raw), err=err)
 
 
+def plain_line(line: LogLine) -> str:
+    """`[service] text`, without a colour or any other control code but tabs."""
+    text = f"[{line.text}]" if line.is_note else line.text
+    return terminal_text(f"[{line.service}] {text}") + (" …" if line.is_cut else "")
+
+
 def print_log_lines(
     lines: Iterable[LogLine], *, width: int, services: Sequence[str], raw: bool = False, at_once: bool = False
 ) -> int:

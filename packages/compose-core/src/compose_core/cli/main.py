@@ -36,6 +36,7 @@ COMMANDS = {
     "submit": "Submit the job and return at once.",
     "status": "Show the state of a job and of its services.",
     "ps": "Show one line per service of a job.",
+    "watch": "Look at a job while it runs, in a live view or line by line.",
     "logs": "Print or follow the output of the services.",
     "diff": "Show what differs between two jobs, or a job and the compose file.",
     "cancel": "Ask for the end of a job; its records and logs stay.",

@@ -8,10 +8,10 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.service_table import print_assertions, print_services
-from compose_core.cli.state_text import state_text
 from compose_core.cli.status import exit_status
 from compose_core.cli.task_table import print_tasks
 from compose_core.cli.tools import Tools
+from compose_core.tracking.state_text import state_text
 
 
 @click.command(help="Show one line per service of a job.")

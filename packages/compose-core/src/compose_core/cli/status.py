@@ -10,13 +10,13 @@ import click
 from compose_core.cli import options
 from compose_core.cli.output import Output
 from compose_core.cli.service_table import print_assertions, print_services
-from compose_core.cli.state_text import state_text
 from compose_core.cli.task_table import failed_tasks, task_counts
 from compose_core.cli.tools import Tools
 from compose_core.clock import iso
 from compose_core.errors import ExitCode
 from compose_core.job_state import JobState
 from compose_core.terminal_text import terminal_text
+from compose_core.tracking.state_text import state_text
 from compose_core.units import format_duration, format_slurm_time
 
 if TYPE_CHECKING:

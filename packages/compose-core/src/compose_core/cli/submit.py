@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from compose_core.cli import options
+from compose_core.cli.following import following
 from compose_core.cli.tools import Tools
 from compose_core.cli.up import submit_and_follow
 
@@ -18,6 +19,7 @@ from compose_core.cli.up import submit_and_follow
 @click.option(
     "--watch/--detach", default=False, help="Follow the job, or return once it is submitted.", show_default=True
 )
+@following
 @options.common
 @options.programs
 def submit(tools: Tools, **choices: Any) -> int:

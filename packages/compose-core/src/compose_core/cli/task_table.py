@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose_core.cli.state_text import state_text
+from compose_core.tracking.state_text import state_text
 from compose_core.units import counted, format_duration
 
 if TYPE_CHECKING:

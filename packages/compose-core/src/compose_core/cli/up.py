@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from compose_core.cli import options
+from compose_core.cli.following import Following, following
 from compose_core.cli.output import write_private
 from compose_core.cli.preflight import check_before_submit, tell_secret_problems
 from compose_core.cli.tools import Tools
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from compose_core.plan import Plan
     from compose_core.records.job_record import JobRecord
     from compose_core.submission.submit import Submission
+    from compose_core.tracking.snapshot import JobSnapshot
 
 
 @click.command(
     help="Submit the job and follow it until it ends; the exit status is 0 when it completed, 1 when it failed.\n\n"
-    "Ctrl-C leaves the job running: `hpcc status`, `hpcc logs --follow` and `hpcc cancel` go on from there."
+    "On an interactive terminal it is followed in the live view. Leaving that with q, or Ctrl-C elsewhere, leaves the job"
+    " running: `hpcc watch`, `hpcc status` and `hpcc cancel` go on from there."
 )
 @options.compose_file
 @options.strict_env
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--watch/--detach", default=True, help="Follow the job, or return once it is submitted.", show_default=True
 )
+@following
 @options.common
 @options.programs
 def up(tools: Tools, **choices: Any) -> int:
@@ -54,6 +58,7 @@ def submit_and_follow(
     force_rebuild: bool,
     keep_failed_prep: bool,
     watch: bool,
+    following: Following,
 ) -> int:
     """The exit status of `up` and `submit`."""
     from compose_core.cli.resume_diff import show_resume_diff
@@ -85,10 +90,12 @@ def submit_and_follow(
     if not watch:
         _report_submission(tools, plan, submission)
         return 0
-    from compose_core.cli.follow import follow_to_the_end
+    from compose_core.cli.follow import follow_job
 
     _tell_submission(tools, submission)
-    return follow_to_the_end(tools, submission)
+    return follow_job(
+        tools, submission.record, following, report=lambda snapshot: _end_report(snapshot, submission.attached)
+    )
 
 
 def _make_images_ready(tools: Tools, plan: Plan, *, skip: bool, force: bool, keep_failed: bool) -> None:
@@ -126,6 +133,23 @@ def submission_report(plan: Plan, submission: Submission) -> dict[str, Any]:
         "cache_dir": record.cache_dir,
         "service_logs": record.service_logs,
         "next_commands": next_commands(record),
+    }
+
+
+def _end_report(snapshot: JobSnapshot, attached: bool) -> dict[str, Any]:
+    """The same of a job that was followed to its end."""
+    record = snapshot.record
+    return {
+        **snapshot.as_json(),
+        "submitted": True,
+        "attached": attached,
+        "dry_run": False,
+        "engine": record.backend,
+        "compose_file": record.compose_file,
+        "script_path": record.script_path,
+        "job_dir": record.job_dir,
+        "batch_log": record.batch_log,
+        "service_logs": record.service_logs,
     }
 
 

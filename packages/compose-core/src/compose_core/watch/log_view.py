@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from compose_core.tracking.service_logs import LogLine
+from compose_core.tracking.log_lines import LogLine
 from compose_core.units import counted
 from compose_core.watch.colours import colour_of, colour_of_line
 from compose_core.watch.model import Model

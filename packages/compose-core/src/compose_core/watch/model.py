@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from compose_core.tracking.service_logs import LogLine
+from compose_core.tracking.log_lines import LogLine
 
 Mode = Literal["live", "replay"]
 HoldOnExit = Literal["never", "failure", "always"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from compose_core.tracking.service_logs import LogLine
+from compose_core.tracking.log_lines import LogLine
 from compose_core.watch.model import LINES_KEPT, JobView, Leaving, LogChoice, LogPane, Model
 from compose_core.watch.shape import log_height
 
@@ -97,7 +97,7 @@ def with_output(pane: LogPane, event: OutputSeen) -> LogPane:
     if event.choice != pane.choice:
         return pane  # it was asked for before another choice was made
     if event.is_fresh:
-        return LogPane(choice=pane.choice, lines=event.lines[-LINES_KEPT:], open_line=event.open_line)
+        return replace(pane, lines=event.lines[-LINES_KEPT:], open_line=event.open_line)
     pane = replace(pane, skipped=pane.skipped + event.skipped, open_line=event.open_line)
     lines = (_gap(event.skipped), *event.lines) if event.skipped else event.lines
     if not pane.is_paused:

@@ -13,7 +13,7 @@ from compose_core.cli.report_schemas.advice import DiffReport
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
 from compose_core.cli.report_schemas.completions import CompletionsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
-from compose_core.cli.report_schemas.job import JobsReport, PsReport, StatusReport, UpReport
+from compose_core.cli.report_schemas.job import JobsReport, PsReport, StatusReport, UpReport, WatchReport
 from compose_core.cli.report_schemas.logs import LogsReport
 from compose_core.cli.report_schemas.plan import ConfigReport, PlanReport, RenderReport, ValidateReport
 from compose_core.cli.report_schemas.preflight import PreflightReport
@@ -38,6 +38,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "status": (StatusReport,),
     "ps": (PsReport,),
     "jobs": (JobsReport,),
+    "watch": (WatchReport,),
     "logs": (LogsReport,),
     "diff": (DiffReport,),
     "cancel": (CancelReport, CancelSubmissionReport),

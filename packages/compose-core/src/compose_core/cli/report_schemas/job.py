@@ -115,6 +115,12 @@ class StatusReport(JobReport):
     """None for an array: each task has its own."""
 
 
+class WatchReport(JobReport):
+    """`watch`, when the job has ended."""
+
+    record: RecordReport
+
+
 class UpReport(JobReport):
     """`up`, when the job has ended."""
 
