@@ -27,10 +27,31 @@ from compose_core.spec.redaction import HIDDEN
 @options.compose_file
 @options.strict_env
 @options.service
+@click.option(
+    "--rightsize",
+    is_flag=True,
+    help="Say instead what to ask for the next time, from what the newest job used; the file stays as it is.",
+)
+@options.job_id
 @click.option("--verbose", "-v", is_flag=True, help="Also every srun option, and the reason of each default.")
 @options.common_besides_verbose
-def inspect(tools: Tools, file: Path, strict_env: bool, services: tuple[str, ...], verbose: bool) -> None:
+def inspect(
+    tools: Tools,
+    file: Path,
+    strict_env: bool,
+    services: tuple[str, ...],
+    rightsize: bool,
+    job_id: str | None,
+    verbose: bool,
+) -> None:
     """The plan, service by service."""
+    if rightsize:
+        from compose_core.cli.rightsize import show_rightsize
+
+        show_rightsize(tools, file, job_id)
+        return
+    if job_id is not None:
+        raise UsageError("--job-id says whose usage --rightsize looks at", remedy="Add --rightsize.")
     planned = tools.plan(file, strict_env=strict_env)
     steps = _chosen(planned, services)
     decisions = image_decisions(planned, services=services)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from compose_core.spec.models import ComposeSpec, JobSlurm, ServiceSlurm
 
 _MIB = 1024**2
+_NAMES_GPUS = re.compile(r"(?:gres[/:])?gpu(?:[:=(]|$)")
 _GRES_GPU = re.compile(r"(?:gres[/:])?gpu(?::[^:,=()]*[^:,=()0-9][^:,=()]*)?(?:[:=]([0-9]+))?(?:\([^)]*\))?")
 
 
@@ -65,6 +66,19 @@ def gpus_in(gres: str) -> int | None:
     """GPUs that a gres list asks for on each node (`gpu:a100:2,shard:4` gives 2); None when it names none."""
     counts = [int(match[1] or 1) for part in gres.split(",") if (match := _GRES_GPU.fullmatch(part.strip()))]
     return sum(counts) if counts else None
+
+
+def with_gpu_count(gres: str, count: int) -> str | None:
+    """The gres list with another number of GPUs; None where it names none, or several kinds."""
+    parts = [part.strip() for part in gres.split(",")]
+    gpus = [position for position, part in enumerate(parts) if _NAMES_GPUS.match(part)]
+    if len(gpus) != 1:
+        return None
+    words = re.split(r"[:=]", parts[gpus[0]].partition("(")[0])
+    kind = [word for word in words if not word.isdigit()]
+    others = [part for position, part in enumerate(parts) if position != gpus[0]]
+    kept = [":".join([*kind, str(count)])] if count else []
+    return ",".join([*kept, *others]) or None
 
 
 def _of_service(slurm: ServiceSlurm, step: PlannedStep) -> Requests:

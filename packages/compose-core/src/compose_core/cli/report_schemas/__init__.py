@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from compose_core.cli.report_schemas.advice import DiffReport
+from compose_core.cli.report_schemas.advice import DiffReport, RightSizeReport, ScoreReport
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
 from compose_core.cli.report_schemas.completions import CompletionsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
@@ -26,7 +26,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "validate": (ValidateReport,),
     "config": (ConfigReport,),
     "plan": (PlanReport,),
-    "inspect": (PlanReport,),
+    "inspect": (PlanReport, RightSizeReport),
     "render": (RenderReport,),
     "preflight": (PreflightReport,),
     "prepare": (PrepareReport,),
@@ -40,6 +40,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "jobs": (JobsReport,),
     "watch": (WatchReport,),
     "logs": (LogsReport,),
+    "score": (ScoreReport,),
     "diff": (DiffReport,),
     "cancel": (CancelReport, CancelSubmissionReport),
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
