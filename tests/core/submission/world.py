@@ -170,6 +170,9 @@ class DiskScheduler:
     def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
         return RunningSteps(steps=())
 
+    def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
+        return {}
+
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         queue = self.queue()
         if isinstance(queue, Rows):

@@ -67,3 +67,18 @@ def test_all_jobs_are_listed_newest_first(world: World) -> None:
     found = tracked_jobs(world.project)
     assert [record.job_id for record in found.records] == ["8", "7"]
     assert len(found.warnings) == 2
+
+
+def test_a_task_that_an_array_does_not_have_is_told_with_those_that_it_has(world: World) -> None:
+    """Instead of saying that the array is unknown."""
+    world.add("30", OTHER_TOKEN, array={"spec": "0-3", "log_pattern": "slurm-30_%a.out"})
+    assert find_job(world.project, "30_3").array_task_id == 3
+    with pytest.raises(NoSuchJob, match="array 30 has no task 7") as refusal:
+        find_job(world.project, "30_7")
+    assert "0-3" in str(refusal.value.remedy)
+
+
+def test_a_task_of_a_job_that_is_no_array_is_told_as_that(world: World) -> None:
+    """The job itself is there."""
+    with pytest.raises(NoSuchJob, match="job 7 is no array"):
+        find_job(world.project, "7_1")

@@ -102,6 +102,9 @@ class Scheduler:
     def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
         return RunningSteps(steps=())
 
+    def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
+        return {}
+
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         raise NotImplementedError
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "down": "End a job and remove its files.",
     "clean": "Remove the files of finished jobs, by age or by count.",
     "artifacts": "Copy what a job collected to its export folder.",
+    "debug": "Say what is wrong with a job, and what to do next.",
     "jobs": "List the tracked jobs of a folder.",
     "monitor": "Watch jobs until all have ended, and tell every change once.",
     "completions": "Print the script that makes the shell complete what you type.",

@@ -231,6 +231,10 @@ class Engine(Protocol):
         """
         ...
 
+    def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
+        """All that the controller knows of one job, by Slurm's own keys; empty when it knows none with this id."""
+        ...
+
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         """Jobs that carry the token, according to the queue and to the accounting."""
         ...

@@ -146,6 +146,10 @@ class LocalEngine:
         """Nothing: there are no steps here."""
         return Unavailable(kind="disabled", source="local", message="the local engine has no steps to ask about")
 
+    def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
+        """Nothing: what this machine knows of a job stands in its row."""
+        return {}
+
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         """The token's job, as far as it ever started; the same answer from both sources, since there is one table."""
         try:

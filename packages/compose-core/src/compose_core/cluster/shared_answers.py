@@ -94,6 +94,10 @@ class SharedAnswers:
         """Never shared."""
         return self.engine.running_usage(job_ids)
 
+    def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
+        """Never shared."""
+        return self.engine.show_job(job_id)
+
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         """Never shared."""
         return self.engine.find_token(token, since_epoch_s=since_epoch_s)

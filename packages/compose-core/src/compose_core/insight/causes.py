@@ -68,7 +68,7 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
     KnownCause(
         name="time_limit",
         title="it reached its time limit",
-        patterns=(r"DUE TO TIME LIMIT", r"own time limit of \d"),
+        patterns=(r"DUE TO TIME LIMIT", r"its time limit was reached"),
         states=("TIMEOUT", "DEADLINE"),
         causes=("time_limit",),
         reasons=("TimeLimit",),
@@ -102,7 +102,7 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
     KnownCause(
         name="readiness_never_met",
         title="a service did not become ready in time",
-        patterns=(r"not ready (?:within|after) [\d.]+ ?s", r"readiness .* (?:timed out|never)"),
+        patterns=(r"not ready in time: ",),
         causes=("readiness_failed",),
         advice="Look whether it listens where `readiness` looks (port, host, path, log pattern), or raise readiness.timeout_seconds.",
     ),
@@ -133,7 +133,7 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
     KnownCause(
         name="log_or_folder_missing",
         title="Slurm could not start the script: its log's folder or its working folder is not there on the node",
-        patterns=(r"couldn't chdir to", r"Could not open stdout file", r"slurmstepd: error: .*No such file or directory"),
+        patterns=(r"couldn't chdir to", r"Could not open stdout file"),
         reasons=("JobLaunchFailure",),
         codes=(53,),
         advice="Put the project and x-slurm.output on a file system that the nodes share (`hpcc preflight`).",
@@ -147,8 +147,8 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
     KnownCause(
         name="no_python_on_node",
         title="the node has no Python 3.6 or newer for the supervisor",
-        patterns=(r"no python3? .*(?:found|3\.6)", r"needs Python 3\.6"),
-        advice="Load one in x-slurm.setup or x-slurm.modules.",
+        patterns=(r"hpc-compose: no python3 on ",),
+        advice="Load one in x-slurm.setup or x-slurm.modules, or set HPC_COMPOSE_PYTHON.",
     ),
     KnownCause(
         name="image_not_found",
@@ -252,7 +252,9 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
     KnownCause(
         name="connection_refused",
         title="another service or host did not answer",
-        patterns=(r"[Cc]onnection refused|ECONNREFUSED|Name or service not known|Temporary failure in name resolution",),
+        patterns=(
+            r"[Cc]onnection refused|ECONNREFUSED|Name or service not known|Temporary failure in name resolution",
+        ),
         advice="Let it wait with depends_on and readiness; services reach each other by HPC_COMPOSE_<SERVICE>_HOST. "
         "Compute nodes often have no way to the internet.",
     ),
@@ -294,11 +296,16 @@ _COMPILED = [(cause, [re.compile(pattern) for pattern in cause.patterns]) for ca
 
 
 def likely_causes(symptoms: Symptoms) -> tuple[LikelyCause, ...]:
-    """The causes that fit, the most telling first, each with what speaks for it."""
+    """The causes that fit, the most telling first, each with what speaks for it.
+
+    One that nothing speaks for but what a more telling one explains is left out.
+    """
     found = []
+    explained: set[str] = set()
     for cause, patterns in _COMPILED:
         evidence = (*_from_state(cause, symptoms), *_from_texts(patterns, symptoms.texts))
-        if evidence:
+        if not explained.issuperset(evidence):
+            explained.update(evidence)
             found.append(LikelyCause(name=cause.name, title=cause.title, evidence=evidence, advice=cause.advice))
     return tuple(found)
 

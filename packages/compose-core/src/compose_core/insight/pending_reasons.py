@@ -120,7 +120,9 @@ def _limit_in_words(word: str) -> str:
     owner = _OWNERS.get(match[1] or "", "the site")
     per = (match[4] or "").removesuffix("Limit").removeprefix("Per").lower()
     what = _LIMITED.get(match[3].removesuffix("Limit"), "resources")
-    whose = {"user": " for one user", "job": " in one job", "account": " for one account", "node": " on one node"}.get(per, "")
+    whose = {"user": " for one user", "job": " in one job", "account": " for one account", "node": " on one node"}.get(
+        per, ""
+    )
     if match[2] == "Grp":
         return f"all jobs of {owner} together reach what it allows of {what}"
     return f"it or the user's other jobs reach what {owner} allows of {what}{whose}"

@@ -53,11 +53,23 @@ def _by_id(project: ProjectPaths, job_id: str) -> JobRecord:
 
 
 def _task(project: ProjectPaths, job_id: JobId) -> JobRecord | None:
-    """The task of an array that was submitted from here."""
+    """The task of an array that was submitted from here; None when the id names no array of this folder.
+
+    Raises: NoSuchJob: the job is no array, or has no such task.
+    """
     base, _, task = job_id.partition("_")
     record = JobRecord.read(project.job_record(base)) if task else None
-    if record is None or record.array is None or not holds_task(record.array.spec, int(task)):
+    if record is None:
         return None
+    if record.array is None:
+        raise NoSuchJob(
+            f"job {base} is no array, so it has no task {task}", remedy=f"The job itself is meant by --job-id {base}."
+        )
+    if not holds_task(record.array.spec, int(task)):
+        raise NoSuchJob(
+            f"array {base} has no task {task}",
+            remedy=f"Its tasks are {record.array.spec}; `hpcc ps --job-id {base}` lists them.",
+        )
     return task_record(where_it_is_now(record, project), int(task))
 
 

@@ -13,7 +13,14 @@ from compose_core.cli.report_schemas.advice import DiffReport, RightSizeReport, 
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
 from compose_core.cli.report_schemas.completions import CompletionsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
-from compose_core.cli.report_schemas.job import JobsReport, PsReport, StatusReport, UpReport, WatchReport
+from compose_core.cli.report_schemas.job import (
+    DebugReport,
+    JobsReport,
+    PsReport,
+    StatusReport,
+    UpReport,
+    WatchReport,
+)
 from compose_core.cli.report_schemas.logs import LogsReport
 from compose_core.cli.report_schemas.plan import ConfigReport, PlanReport, RenderReport, ValidateReport
 from compose_core.cli.report_schemas.preflight import PreflightReport
@@ -39,6 +46,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "ps": (PsReport,),
     "jobs": (JobsReport,),
     "watch": (WatchReport,),
+    "debug": (DebugReport,),
     "logs": (LogsReport,),
     "score": (ScoreReport,),
     "diff": (DiffReport,),

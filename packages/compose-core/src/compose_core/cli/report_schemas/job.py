@@ -107,12 +107,95 @@ class RecordReport(JobRecord):
     model_config = ConfigDict(extra="forbid")
 
 
+class LogFileReport(Part):
+    """A log on disk."""
+
+    path: str
+    present: bool
+    updated_at: float | None
+    updated_age_seconds: float | None
+    size_bytes: int | None
+
+
+class LookedAtServiceReport(ServiceReport):
+    """One service of a job, and its log."""
+
+    path: str
+    present: bool
+    updated_at: float | None
+    updated_age_seconds: float | None
+    size_bytes: int | None
+    duration_seconds: float | None
+
+
+class SchedulerReport(Part):
+    """The job's state, and where it is known from."""
+
+    state: str
+    source: str
+    terminal: bool
+    failed: bool
+    detail: str
+
+
+class QueueDiagnosticsReport(Part):
+    """Why a job waits, and for how long."""
+
+    pending_reason: str
+    """Slurm's word; empty when it does not wait."""
+    pending_reason_in_words: str
+    eligible_at: float | None
+    """From when on it may start."""
+    expected_start_at: float | None
+
+
+class JobPathsReport(Part):
+    """Where a job's files lie."""
+
+    compose_file: str
+    script_path: str
+    runtime_root: str
+    job_dir: str
+    cache_dir: str
+
+
+class WalltimeReport(Part):
+    """Time used and left."""
+
+    used_s: float | None
+    limit_s: int | None
+    remaining_s: float | None
+    """None when the job is over or has no limit."""
+
+
+class FirstFailureReport(Part):
+    """The first failure of any service, also one that a restart made good."""
+
+    service_name: str
+    first_failure_at: float | None
+    exit_code: int | None
+    node: str | None
+    rank: int | None
+    failure_reason: str | None
+
+
 class StatusReport(JobReport):
     """`status`."""
 
+    services: list[LookedAtServiceReport]  # type: ignore[assignment]
     record: RecordReport
     log_dir: str | None
     """None for an array: each task has its own."""
+    attempts: list[int]
+    """Those that have a folder of their own."""
+    resume_dir: str | None
+    scheduler: SchedulerReport
+    queue_diagnostics: QueueDiagnosticsReport
+    batch_log: LogFileReport | None
+    """None for an array: each task has its own."""
+    paths: JobPathsReport
+    walltime: WalltimeReport
+    first_failure: FirstFailureReport | None
 
 
 class WatchReport(JobReport):
@@ -146,8 +229,13 @@ class PsReport(Report):
     failed: bool
     exit_code: int | None
     observed_at: float
-    services: list[ServiceReport]
+    services: list[LookedAtServiceReport]
     array: ArrayReport | None
+    attempt: int | None
+    attempts: list[int]
+    is_resume: bool | None
+    resume_dir: str | None
+    log_dir: str | None
 
 
 class ResolutionReport(Report):
@@ -195,4 +283,77 @@ class JobsReport(Report):
     matching_jobs: int
     """How many of them are asked for; --limit may leave some of these out."""
     open_submissions: list[ResolutionReport]
+    warnings: list[str]
+
+
+class FailingServiceReport(Part):
+    """The service that failed first."""
+
+    service_name: str
+    status: str
+    last_exit_code: int | None
+    last_signal: int | None
+    exit_code_meaning: str
+    failure_reason: str | None
+    first_failure_at: float | None
+    first_failure_exit_code: int | None
+    first_failure_node: str | None
+    first_failure_rank: int | None
+    restart_count: int
+    log_path: str
+
+
+class LikelyCauseReport(Part):
+    """What may have gone wrong, and what speaks for it."""
+
+    name: str
+    title: str
+    evidence: list[str]
+    advice: str
+
+
+class LogTailReport(LogFileReport):
+    """The end of one log."""
+
+    name: str
+    kind: Literal["service", "batch"]
+    lines: list[str]
+    fault: str
+    """Why it cannot be read."""
+
+
+class NextCommandReport(Part):
+    """Something to type next."""
+
+    command: str
+    why: str
+
+
+class DebugReport(Report):
+    """`debug`."""
+
+    job_id: str
+    """Of an array the task that is looked at."""
+    name: str
+    state: str
+    last_known_state: str | None
+    source: str
+    terminal: bool
+    failed: bool
+    exit_code: int | None
+    exit_code_meaning: str
+    cause: str | None
+    reason: str
+    reason_in_words: str
+    detail: str
+    attempt: int | None
+    observed_at: float
+    headline: str
+    facts: list[str]
+    failing_service: FailingServiceReport | None
+    likely_causes: list[LikelyCauseReport]
+    """The most telling first."""
+    logs: list[LogTailReport]
+    next_commands: list[NextCommandReport]
+    failed_tasks: list[str]
     warnings: list[str]
