@@ -39,6 +39,7 @@ COMMANDS = {
     "watch": "Look at a job while it runs, in a live view or line by line.",
     "logs": "Print or follow the output of the services.",
     "score": "Say how well a job used what it had, from 0 to 100.",
+    "replay": "Look at a run again, at any of its moments.",
     "diff": "Show what differs between two jobs, or a job and the compose file.",
     "cancel": "Ask for the end of a job; its records and logs stay.",
     "down": "End a job and remove its files.",

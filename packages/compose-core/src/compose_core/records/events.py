@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from compose_core.records.json_text import JsonObject, read_json_lines
+from compose_core.records.line_stream import json_rows
 from compose_core.records.our_path import OurPath
 
 
@@ -37,6 +39,17 @@ def read_events(path: OurPath) -> Events:
     found = [_event(row) for row in lines.rows]
     good = tuple(event for event in found if event)
     return Events(good, bad_lines=lines.bad_lines + len(found) - len(good))
+
+
+def event_rows(path: OurPath, *, last_bytes: int | None = None) -> Iterator[Event]:
+    """The same one at a time, for files of any size; lines that are no events are left out.
+
+    Raises: RecordError: the file cannot be read, or is not a regular file of ours.
+    """
+    for row in json_rows(path, last_bytes=last_bytes):
+        event = _event(row)
+        if event is not None:
+            yield event
 
 
 def _event(row: JsonObject) -> Event | None:

@@ -20,6 +20,19 @@ def whole_lines(path: OurPath, *, last_bytes: int | None = None) -> Generator[by
 
     Raises: RecordError: the file cannot be read, or is not a regular file of ours.
     """
+    lines = placed_lines(path, last_bytes=last_bytes)
+    with closing(lines):
+        for _, line in lines:
+            yield line
+
+
+def placed_lines(path: OurPath, *, last_bytes: int | None = None) -> Generator[tuple[int, bytes]]:
+    """Its lines, each with the offset where it begins, of its last bytes alone with `last_bytes`; without a file there are none.
+
+    Left out are a last line that has no end yet, one of more than 1 MiB, and with `last_bytes` a first one that was cut.
+
+    Raises: RecordError: the file cannot be read, or is not a regular file of ours.
+    """
     try:
         with opened_folder(path.folder) as folder:
             descriptor = open_file(folder, path, os.O_RDONLY)
@@ -33,10 +46,11 @@ def whole_lines(path: OurPath, *, last_bytes: int | None = None) -> Generator[by
             while line := stream.readline(LINE_LIMIT):
                 if line.endswith(b"\n"):
                     if is_whole:
-                        yield line
+                        yield begin, line
                     is_whole = True
                 else:
                     is_whole = False
+                begin += len(line)
         except OSError as error:
             refuse(path, error)
 

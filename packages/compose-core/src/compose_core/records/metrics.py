@@ -80,12 +80,13 @@ def metric_rows(path: OurPath, *, last_bytes: int | None = None) -> Iterator[Jso
     lines = whole_lines(path, last_bytes=last_bytes)
     with closing(lines):
         for line in lines:
-            row = _row(line)
+            row = metric_row(line)
             if row is not None:
                 yield row
 
 
-def _row(line: bytes) -> JsonObject | None:
+def metric_row(line: bytes) -> JsonObject | None:
+    """The row that the line spells; None when it spells none."""
     try:
         row = json_object(line)
     except ValueError:

@@ -336,7 +336,12 @@ class JobPaths:
 
     def exits(self, service: str) -> OurPath:
         """One line per exit of a service."""
-        return self.folder / "service-exits" / f"{service_token(service)}.jsonl"
+        return self.exits_folder / f"{service_token(service)}.jsonl"
+
+    @property
+    def exits_folder(self) -> OurPath:
+        """The folder with the exits of each service."""
+        return self.folder / "service-exits"
 
 
 @dataclass(frozen=True, slots=True)

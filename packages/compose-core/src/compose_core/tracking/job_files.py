@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from compose_core.errors import RecordError, UsageError
 from compose_core.records.attempts import attempts_of, of_newest_attempt
 from compose_core.records.end_marker import EndMarker
 from compose_core.records.job_record import JobRecord
+from compose_core.records.our_path import OurPath
 from compose_core.records.paths import JobPaths, earlier_name
 from compose_core.records.state import StateFile
 
@@ -26,6 +28,8 @@ class JobFiles:
     """Of the current attempt."""
     faults: tuple[str, ...] = ()
     """Files that are there and cannot be used, and why."""
+    is_foreign: bool = False
+    """Another job with the same id wrote them."""
 
     def is_fresh(self, now: float, *, beat_seen_at: float | None = None) -> bool:
         """The supervisor lives: its heartbeat is young, or a watcher saw it move lately by its own clock."""
@@ -49,6 +53,18 @@ def read_job_files(record: JobRecord) -> JobFiles:
                 end = None  # of an earlier attempt: the job was put back into the queue since
             return JobFiles(paths=paths, state=state, end=end, faults=tuple(faults))
     return JobFiles(paths=places[0], faults=tuple(faults))
+
+
+def job_files(record: JobRecord, paths: JobPaths) -> JobFiles:
+    """State and end marker in this one folder, as far as they are this job's."""
+    faults: list[str] = []
+    state, end = _state(paths, record, faults), _end(paths, record, faults)
+    is_foreign = state is None and end is None and not faults and (_is_there(paths.state) or _is_there(paths.end))
+    return JobFiles(paths=paths, state=state, end=end, faults=tuple(faults), is_foreign=is_foreign)
+
+
+def _is_there(path: OurPath) -> bool:
+    return os.path.lexists(path)
 
 
 def attempt_paths(record: JobRecord, attempt: int | None) -> JobPaths:

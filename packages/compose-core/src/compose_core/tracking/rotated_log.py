@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -48,10 +49,11 @@ class JoinedLog:
     ) -> None:
         close_all(self.files)
 
-    def begin(self) -> int:
-        """How many bytes the log got before the first that is still there."""
+    def begin(self, begins: Mapping[int, int] | None = None) -> int:
+        """How many bytes the log got before the first that is still there; `begins` is what its index says of its files."""
         newest = self.files[-1]
-        begins = file_begins(self._source)
+        if begins is None or (begins and newest.identity[1] not in begins):
+            begins = file_begins(self._source)
         return max(0, begins.get(newest.identity[1], 0) - (self.size - newest.size))
 
     def seek(self, position: int) -> None:

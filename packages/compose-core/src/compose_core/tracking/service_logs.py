@@ -6,7 +6,7 @@ The text is what a program printed: pass it through `terminal_text` before a ter
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compose_core.clock import Clock
@@ -15,7 +15,7 @@ from compose_core.tracking.log_lines import LINE_BYTES, LineFilter, LineSplitter
 from compose_core.tracking.log_source import LogSource, Span, span_of
 from compose_core.tracking.rotated_log import JoinedLog, LogFile, close_all, joined_log, open_files
 
-__all__ = ["LogLine", "follow_logs", "prefix_width", "read_logs"]
+__all__ = ["LogLine", "follow_logs", "lines_before", "prefix_width", "read_logs"]
 
 _BLOCK_BYTES = 64 * 1024
 _LOOK_BACK_BYTES = 64 * 1024 * 1024
@@ -42,6 +42,24 @@ def read_logs(
     wanted = LineFilter(grep)
     for source in sources:
         yield from _read_one(source, lines=lines, since=since, until=until, wanted=wanted)
+
+
+def lines_before(
+    source: LogSource, end: int | None, *, lines: int, begins: Mapping[int, int] | None = None
+) -> list[LogLine]:
+    """The last lines of the first `end` bytes that the log ever got (None: of all), those included that have no end there.
+
+    `begins` is what `file_begins` gave of the source, for a caller that asks often.
+
+    Raises: RecordError: the log is no regular file of ours.
+    """
+    stream = joined_log(source)
+    if stream is None:
+        return []
+    with stream:
+        last = stream.size if end is None else max(0, min(end - stream.begin(begins), stream.size))
+        start = _last_lines(stream, 0, last, lines)
+        return list(_lines(stream, LineSplitter(source.name, LineFilter()), start, last))
 
 
 def follow_logs(

@@ -25,6 +25,7 @@ from compose_core.cli.report_schemas.logs import LogsReport
 from compose_core.cli.report_schemas.plan import ConfigReport, PlanReport, RenderReport, ValidateReport
 from compose_core.cli.report_schemas.preflight import PreflightReport
 from compose_core.cli.report_schemas.removal import CancelReport, CancelSubmissionReport, CleanReport, DownReport
+from compose_core.cli.report_schemas.replay import ReplayReport
 from compose_core.cli.report_schemas.report import ErrorReport
 from compose_core.cli.report_schemas.submission import DryRunReport, ResumeDiffReport, SubmissionReport
 from compose_core.records import monitor_rows
@@ -49,6 +50,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "debug": (DebugReport,),
     "logs": (LogsReport,),
     "score": (ScoreReport,),
+    "replay": (ReplayReport,),
     "diff": (DiffReport,),
     "cancel": (CancelReport, CancelSubmissionReport),
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
