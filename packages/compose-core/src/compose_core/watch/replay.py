@@ -10,7 +10,7 @@ from compose_core.insight.timeline import Frame, ServiceMoment, Timeline
 from compose_core.records.job_record import JobRecord
 from compose_core.watch.model import JobView, Model, Replay, ServiceView
 from compose_core.watch.playback import moved, pressed
-from compose_core.watch.update import Event, Key, Ticked
+from compose_core.watch.update import Event, JobSeen, Key, Ticked
 from compose_core.watch.update import update as live_update
 
 _FAILED = frozenset({"FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "CANCELLED"})
@@ -61,7 +61,7 @@ class ReplayUpdate:
             fidelity="" if frame.fidelity == "exact" else frame.note,
         )
         job = job_view(frame, self._record)
-        return live_update(replace(model, job=job, now=replay.at, replay=replay), Ticked(replay.at))
+        return live_update(replace(model, now=replay.at, replay=replay), JobSeen(job))
 
 
 def job_view(frame: Frame, record: JobRecord) -> JobView:
