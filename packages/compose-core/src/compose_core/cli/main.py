@@ -34,6 +34,7 @@ COMMANDS = {
     "cache": "Look at the cached images, and remove those that nothing needs.",
     "up": "Submit the job and follow it until it ends.",
     "submit": "Submit the job and return at once.",
+    "sweep": "Submit the trials of a sweep as job arrays, and look after them.",
     "status": "Show the state of a job and of its services.",
     "ps": "Show one line per service of a job.",
     "watch": "Look at a job while it runs, in a live view or line by line.",

@@ -29,8 +29,8 @@ def tracked_jobs(project: ProjectPaths) -> TrackedJobs:
     records = []
     warnings = []
     for name in names_in(project.jobs):
-        if not name.name.endswith(".json"):
-            continue
+        if not name.name.endswith(".json") or "_" in name.name:
+            continue  # the record of a trial: that of its array stands for it
         try:
             record = JobRecord.read(project.jobs / name.name)
         except RecordError as error:
