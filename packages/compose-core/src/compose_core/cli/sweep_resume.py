@@ -86,7 +86,7 @@ def _report_dry_run(tools: Tools, todo: Resumption) -> None:
 
     if tools.output.is_json:
         result = SweepSubmission(manifest=todo.plan.manifest, skipped=todo.skipped, resumed=True)
-        tools.output.json(submission_report(tools, result, dry_run=True))
+        tools.output.json(submission_report(result, dry_run=True))
         return
     for one in todo.plan.trials:
         tools.output.data(f"{one.trial.trial_id}  {one.trial.config_key}")

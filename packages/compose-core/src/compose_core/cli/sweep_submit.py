@@ -106,7 +106,7 @@ def check_plan(tools: Tools, plan: SweepPlan, *, preflight: bool, skip_prepare: 
 def report_submission(tools: Tools, result: SweepSubmission) -> int:
     """What became of the trials; 0 when all that were to be submitted have a job, 1 when some were refused, 4 when nobody knows."""
     if tools.output.is_json:
-        tools.output.json(submission_report(tools, result))
+        tools.output.json(submission_report(result))
     else:
         _tell(tools, result)
         tools.output.data(result.manifest.sweep_id)
@@ -115,7 +115,7 @@ def report_submission(tools: Tools, result: SweepSubmission) -> int:
     return int(ExitCode.FAILED if result.refused else ExitCode.OK)
 
 
-def submission_report(tools: Tools, result: SweepSubmission, *, dry_run: bool = False) -> dict[str, Any]:
+def submission_report(result: SweepSubmission, *, dry_run: bool = False) -> dict[str, Any]:
     """The fields of the report of `sweep submit` and `sweep resume`."""
     from compose_core.records.paths import ProjectPaths
 
@@ -148,7 +148,9 @@ def _tell(tools: Tools, result: SweepSubmission) -> None:
         output.talk(f"{counted(len(ids), 'trial')} not submitted ({shown}): {message}")
     if result.trouble is not None:
         output.talk(f"error: {result.trouble.message}")
-        output.talk(f"  {counted(len(result.open), 'trial')} may have been taken; `hpcc sweep resume` finds out and goes on")
+        output.talk(
+            f"  {counted(len(result.open), 'trial')} may have been taken; `hpcc sweep resume` finds out and goes on"
+        )
     if not fresh and not result.refused and result.trouble is None:
         output.talk("there is nothing to submit")
     if len(fresh) > 1:
@@ -160,7 +162,7 @@ def _report_dry_run(tools: Tools, plan: SweepPlan) -> None:
     from compose_core.sweep.submit import SweepSubmission
 
     if tools.output.is_json:
-        tools.output.json(submission_report(tools, SweepSubmission(manifest=plan.manifest), dry_run=True))
+        tools.output.json(submission_report(SweepSubmission(manifest=plan.manifest), dry_run=True))
         return
     names = sorted({name for one in plan.trials for name in one.trial.variables})
     rows = [

@@ -28,6 +28,12 @@ from compose_core.cli.report_schemas.removal import CancelReport, CancelSubmissi
 from compose_core.cli.report_schemas.replay import ReplayReport
 from compose_core.cli.report_schemas.report import ErrorReport
 from compose_core.cli.report_schemas.submission import DryRunReport, ResumeDiffReport, SubmissionReport
+from compose_core.cli.report_schemas.sweep import (
+    SweepListReport,
+    SweepStatusReport,
+    SweepStopReport,
+    SweepSubmissionReport,
+)
 from compose_core.records import monitor_rows
 
 REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
@@ -52,7 +58,13 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "replay": (ReplayReport,),
     "score": (ScoreReport,),
     "diff": (DiffReport,),
-    "cancel": (CancelReport, CancelSubmissionReport),
+    "cancel": (CancelReport, CancelSubmissionReport, SweepStopReport),
+    "sweep submit": (SweepSubmissionReport,),
+    "sweep status": (SweepStatusReport,),
+    "sweep list": (SweepListReport,),
+    "sweep watch": (SweepStatusReport,),
+    "sweep resume": (SweepSubmissionReport,),
+    "sweep stop": (SweepStopReport,),
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
     "down": (DownReport,),
     "clean": (CleanReport,),
