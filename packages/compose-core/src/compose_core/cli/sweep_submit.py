@@ -138,7 +138,7 @@ def submission_report(result: SweepSubmission, *, dry_run: bool = False) -> dict
 
 def _tell(tools: Tools, result: SweepSubmission) -> None:
     output, manifest = tools.output, result.manifest
-    fresh = [group for group in manifest.groups if group.array_job_id and set(group.trials) & set(result.submitted)]
+    fresh = [group for group in manifest.groups if group.name in result.groups]
     for group in fresh:
         limit = f", {group.throttle} at once" if group.throttle and group.throttle < len(group.trials) else ""
         output.talk(f"job {group.array_job_id}: {counted(len(group.trials), 'trial')}{limit}")

@@ -157,14 +157,16 @@ def _one_job_of_a_sweep(loaded: LoadedSpec) -> Iterator[Problem]:
     if loaded.spec.sweep is None or loaded.is_trial:
         return
     where = loaded.locate("sweep")
-    for name, origin in loaded.variables_used.items():
-        if origin == "sweep-example":
-            yield Problem(
-                code="parameter-without-value",
-                message=f"the variable {name} is a parameter of the `sweep`, and has no value in a single job",
-                where=where,
-                remedy=f"Run the trials with `hpcc sweep submit`, or give it a default for a single job: ${{{name}:-value}}.",
-            )
+    unset = [name for name, origin in loaded.variables_used.items() if origin == "sweep-example"]
+    for name in unset:
+        yield Problem(
+            code="parameter-without-value",
+            message=f"the variable {name} is a parameter of the `sweep`, and has no value in a single job",
+            where=where,
+            remedy=f"Run the trials with `hpcc sweep submit`, or give it a default for a single job: ${{{name}:-value}}.",
+        )
+    if unset:
+        return
     yield Problem(
         code="sweep-left-out",
         message="the `sweep` of this file is left out: this is one job",

@@ -56,6 +56,8 @@ class SweepSubmission:
     """Ids of the trials that have a job now."""
     resubmitted: list[str] = field(default_factory=list)
     """Those of them that had one before."""
+    groups: list[str] = field(default_factory=list)
+    """The groups that were taken."""
     refused: dict[str, str] = field(default_factory=dict)
     """Ids of the trials that have none, and why."""
     open: list[str] = field(default_factory=list)
@@ -203,6 +205,7 @@ class Submitter:
             array_job_id=submission.job_id,
             at=submission.record.submitted_at,
         )
+        self.result.groups.append(group.name)
         self.result.submitted.extend(group.trials)
         self.result.resubmitted.extend(name for name in group.trials if name in self._had_a_job)
         for trial_id in group.trials:

@@ -40,6 +40,8 @@ def parameters_are_harmless(look: Look) -> Iterator[Problem]:
     """Every parameter is exported on the node, where some names mean something to bash or to Slurm."""
     sweep = look.spec.sweep
     for name in _parameter_names(sweep) if sweep is not None else ():
+        if not look.is_sound("sweep", "parameters", name):
+            continue
         if name in SET_BY_BASH or _MEANS_SOMETHING.fullmatch(name):
             path = ("sweep", "parameters", name) if sweep and name in sweep.parameters else ("sweep", "trials")
             message = (
