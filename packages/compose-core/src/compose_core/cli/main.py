@@ -41,6 +41,7 @@ COMMANDS = {
     "logs": "Print or follow the output of the services.",
     "replay": "Look at a run again, at any of its moments.",
     "score": "Say how well a job used what it had, from 0 to 100.",
+    "germinate": "Run the file for a minute with little, and say what to ask for.",
     "diff": "Show what differs between two jobs, or a job and the compose file.",
     "cancel": "Ask for the end of a job; its records and logs stay.",
     "down": "End a job and remove its files.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from compose_core.cli.report_schemas.advice import DiffReport, RightSizeReport, ScoreReport
+from compose_core.cli.report_schemas.advice import DiffReport, GerminateReport, RightSizeReport, ScoreReport
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
 from compose_core.cli.report_schemas.completions import CompletionsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
@@ -57,6 +57,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "logs": (LogsReport,),
     "replay": (ReplayReport,),
     "score": (ScoreReport,),
+    "germinate": (GerminateReport,),
     "diff": (DiffReport,),
     "cancel": (CancelReport, CancelSubmissionReport, SweepStopReport),
     "sweep submit": (SweepSubmissionReport,),
