@@ -40,6 +40,7 @@ COMMANDS = {
     "watch": "Look at a job while it runs, in a live view or line by line.",
     "logs": "Print or follow the output of the services.",
     "replay": "Look at a run again, at any of its moments.",
+    "stats": "Show what a job used: CPU time, memory, GPUs, energy.",
     "score": "Say how well a job used what it had, from 0 to 100.",
     "germinate": "Run the file for a minute with little, and say what to ask for.",
     "diff": "Show what differs between two jobs, or a job and the compose file.",

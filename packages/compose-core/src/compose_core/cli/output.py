@@ -18,7 +18,8 @@ from compose_core.clock import with_readable_times
 from compose_core.errors import EnvironmentProblem, Problem
 from compose_core.terminal_text import terminal_text
 
-Format = Literal["text", "json"]
+Format = Literal["text", "json", "csv", "jsonl"]
+"""Every command has the first two."""
 
 
 @dataclass(frozen=True, kw_only=True)

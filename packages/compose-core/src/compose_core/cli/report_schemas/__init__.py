@@ -27,6 +27,7 @@ from compose_core.cli.report_schemas.preflight import PreflightReport
 from compose_core.cli.report_schemas.removal import CancelReport, CancelSubmissionReport, CleanReport, DownReport
 from compose_core.cli.report_schemas.replay import ReplayReport
 from compose_core.cli.report_schemas.report import ErrorReport
+from compose_core.cli.report_schemas.stats import StatsReport
 from compose_core.cli.report_schemas.submission import DryRunReport, ResumeDiffReport, SubmissionReport
 from compose_core.cli.report_schemas.sweep import (
     SweepListReport,
@@ -56,6 +57,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "debug": (DebugReport,),
     "logs": (LogsReport,),
     "replay": (ReplayReport,),
+    "stats": (StatsReport,),
     "score": (ScoreReport,),
     "germinate": (GerminateReport,),
     "diff": (DiffReport,),
