@@ -57,6 +57,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that needs neither Slurm nor a host program; the local engine runs real jobs."""
     session.install(*group("test"), "-e", CORE)
+    session.run("python", "tests/bench/install_debian.py")  # a terminal and shells for the tests that use them
     run_pytest(session, "-m", "not slurm and not adapters and not faults", "-n", "auto", "--maxprocesses", "4")
 
 

@@ -9,7 +9,7 @@ from compose_core.units import format_bytes, format_duration
 
 _OLD_S = 60.0
 _GPUS_NAMED = 2
-_MIB = 1024**2
+_MIB, _GIB = 1024**2, 1024**3
 Row = Mapping[str, Any]
 
 
@@ -41,7 +41,7 @@ def _gpu_parts(rows: list[Row]) -> list[str]:
     if not rows:
         return []
     if len(rows) <= _GPUS_NAMED:
-        return [f"gpu{_text(row, 'index')} {_gpu(row)}" for row in rows]
+        return [f"gpu{_text(row, 'index')} {_gpu(row)}".rstrip() for row in rows]
     use = _numbers(rows, "utilization_gpu")
     used, total = sum(_numbers(rows, "memory_used_mib")), sum(_numbers(rows, "memory_total_mib"))
     power = sum(_numbers(rows, "power_draw_w"))
@@ -84,11 +84,12 @@ def _step_parts(rows: list[Row]) -> list[str]:
 
 
 def _share(used: float, total: float) -> str:
-    """`71/80 GiB`."""
-    if total <= 0:
-        return ""
-    whole, unit = format_bytes(total).split(" ")
-    return f"{used / total * float(whole):.3g}/{whole} {unit}"
+    """`71/80 GiB`, `0.6/24 GiB`."""
+    return f"{_figure(used / _GIB)}/{_figure(total / _GIB)} GiB" if total > 0 else ""
+
+
+def _figure(number: float) -> str:
+    return f"{number:.1f}" if 0 < number < 9.95 else f"{number:.0f}"
 
 
 def _numbers(rows: Iterable[Row], key: str) -> list[float]:

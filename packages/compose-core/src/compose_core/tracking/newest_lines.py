@@ -99,8 +99,8 @@ class NewestLines:
         self, files: Sequence[LogFile], starts: Sequence[int], *, leave: int, is_counted: bool
     ) -> tuple[bytes, int]:
         """The bytes after the first `leave` unread ones, from the beginning of a line, and how many lines that leaves out."""
-        must_cut, skipped = leave > 0, 0
-        kept = [] if must_cut else [self._rest]
+        is_inside_line, skipped = leave > 0, 0
+        kept = [] if leave else [self._rest]
         for file, start in zip(files, starts):
             position = start
             if leave and not is_counted:
@@ -111,13 +111,13 @@ class NewestLines:
                 if leave:
                     leave -= len(block)
                     skipped += block.count(b"\n")
+                    is_inside_line = not block.endswith(b"\n")
                 else:
                     kept.append(block)
             self._identity, self._offset = file.identity, position
         data = b"".join(kept)
-        if must_cut:
-            data = data.partition(b"\n")[2] if b"\n" in data else data
-            skipped += is_counted
+        if is_inside_line and b"\n" in data:
+            return data.partition(b"\n")[2], skipped + is_counted
         return data, skipped
 
     def _lines_of(self, data: bytes) -> tuple[tuple[LogLine, ...], int]:

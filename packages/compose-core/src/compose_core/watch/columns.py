@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, set_cell_size
 
@@ -25,6 +25,17 @@ class Column:
     rank: int = 0
     """Where there is too little room, columns of higher rank are left out first; those of rank 0 never."""
     most: int = 40
+    first: int = 0
+    """The number of the row that the first cell belongs to."""
+
+    def moved(self, first: int) -> Column:
+        """The same cells for rows from this one on."""
+        return replace(self, first=first)
+
+    def row(self, number: int) -> tuple[str, str]:
+        """The cell of a row and its style; empty for a row that the column was not made for."""
+        inside = number - self.first
+        return (self.cells[inside], self.styles[inside]) if 0 <= inside < len(self.cells) else ("", "")
 
     @property
     def width(self) -> int:

@@ -190,7 +190,8 @@ class Model:
     @property
     def choice(self) -> LogChoice:
         """Whose output is wanted now."""
-        name = self.selected if self.selected in self.names else next(iter(self.names), None)
+        names = self.names
+        name = self.selected if self.selected in names else next(iter(names), None)
         if self.lists_tasks:
             return LogChoice(task=None if self.shows_all else name)
         return LogChoice(task=self.open_task, service=None if self.shows_all else name)

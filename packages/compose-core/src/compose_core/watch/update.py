@@ -137,16 +137,17 @@ def _at_what_failed(model: Model) -> Model:
     """The first service or task that failed is selected, so that its output is what is seen."""
     failed = [task.number for task in model.job.tasks if task.failed] if model.lists_tasks else []
     failed += [service.name for service in model.services if service.status == "failed"]
-    return replace(model, selected=next((name for name in failed if name in model.names), model.selected))
+    listed = frozenset(model.names)
+    return replace(model, selected=next((name for name in failed if name in listed), model.selected))
 
 
 def _with_choice(model: Model) -> Model:
     """The selection on a listed name, and a log pane for what is chosen."""
-    if model.names and model.selected not in model.names:
-        model = replace(model, selected=model.names[0])
-    if model.log.choice != model.choice:
-        model = replace(model, log=LogPane(choice=model.choice))
-    return model
+    names = model.names
+    if names and model.selected not in names:
+        model = replace(model, selected=names[0])
+    choice = model.choice
+    return model if model.log.choice == choice else replace(model, log=LogPane(choice=choice))
 
 
 def _pressed(model: Model, key: str) -> Model:

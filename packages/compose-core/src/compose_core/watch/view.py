@@ -17,6 +17,7 @@ from compose_core.watch.text import clean, fitted, wrapped
 
 NAME_WIDTH = 12
 """Longer names are cut to this before a column is left out."""
+_MANY_ROWS = 200
 _DIVIDER = "│"
 
 
@@ -41,7 +42,7 @@ def _body(model: Model) -> list[Text]:
 
 def _two_columns(model: Model) -> list[Text]:
     """Titles, then table and log side by side."""
-    columns = _columns(model)
+    columns = _columns(model, list_height(model))
     left = min(TABLE_WIDTH, model.width // 2, max(20, _natural_width(columns)))
     right = model.width - left - 1
     titles = Text.assemble(_rule(_table_title(model), left), ("┬", "dim"), _rule(log_title(model), right))
@@ -56,16 +57,27 @@ def _two_columns(model: Model) -> list[Text]:
 def _one_column(model: Model) -> list[Text]:
     """The list, then the log below it."""
     room = list_height(model)
-    rows = _rows(model, _compact(_columns(model), model.width), model.width, room)
+    rows = _rows(model, _compact(_columns(model, room), model.width), model.width, room)
     shown = body_height(model) - room
     return [*rows, _rule(log_title(model), model.width), *log_lines(model, model.width, shown)]
 
 
-def _columns(model: Model) -> list[Column]:
+def _columns(model: Model, room: int) -> list[Column]:
+    """Of every row; of a long list of those alone that are seen, empty cells for the others."""
+    names = model.names
+    shown = _shown(model, names, room) if len(names) > _MANY_ROWS else range(len(names))
     if model.lists_tasks:
-        return task_columns([task for task in model.job.tasks if task.number in set(model.names)], model.now)
-    listed = set(model.names)
-    return service_columns([service for service in model.services if service.name in listed])
+        tasks = {task.number: task for task in model.job.tasks}
+        columns = task_columns([tasks[names[number]] for number in shown], model.now)
+    else:
+        services = {service.name: service for service in model.services}
+        columns = service_columns([services[names[number]] for number in shown])
+    return [column.moved(shown.start) for column in columns]
+
+
+def _shown(model: Model, names: Sequence[str], room: int) -> range:
+    first = first_shown(model.position, len(names), room)
+    return range(first, min(len(names), first + room))
 
 
 def _compact(columns: Sequence[Column], width: int) -> list[Column]:
@@ -106,18 +118,15 @@ def _rows(model: Model, columns: Sequence[Column], width: int, room: int) -> lis
     names = model.names
     if not names:
         return [Text(_why_empty(model), style="dim")][:room]
-    first = first_shown(model.position, len(names), room)
-    return [
-        _row(columns, number, width, is_selected=number == model.position)
-        for number in range(first, min(len(names), first + room))
-    ]
+    position = model.position
+    return [_row(columns, number, width, is_selected=number == position) for number in _shown(model, names, room)]
 
 
 def _row(columns: Sequence[Column], number: int, width: int, *, is_selected: bool) -> Text:
     line = Text()
     for position, column in enumerate(columns):
-        cell = column.padded(column.cells[number], _width(column, columns, width))
-        line.append(cell, style=column.styles[number])
+        cell, style = column.row(number)
+        line.append(column.padded(cell, _width(column, columns, width)), style=style)
         if position < len(columns) - 1:
             line.append(" ")
     if is_selected:
