@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from compose_core.records.our_path import OurPath
 from compose_core.tracking import newest_lines
+from compose_core.tracking.log_lines import LINE_BYTES
 from compose_core.tracking.log_source import LogSource, service_logs
 from compose_core.tracking.newest_lines import NewestLines
 from tests.core.tracking.test_attempts import begin, log, tell
@@ -110,7 +111,7 @@ def test_an_endless_line_is_cut(path: Path) -> None:
     newest = NewestLines(source(path), most_lines=100)
     for _ in range(30):
         append(path, b"a" * 100_000)
-        assert len(newest.look().open_line) <= newest_lines.LINE_BYTES
+        assert len(newest.look().open_line) <= LINE_BYTES
     append(path, b"\nshort\n")
     first, second = newest.look().lines
     assert (first.is_cut, second.text) == (True, "short")

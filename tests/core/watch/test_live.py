@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from compose_core.tracking.poller import Pace, Poller
+from compose_core.watch import live
 from compose_core.watch.live import LiveFeed
 from compose_core.watch.model import JobView, Model
 from compose_core.watch.update import Key, update
@@ -54,8 +55,9 @@ class Viewer:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A job that runs."""
+    monkeypatch.setattr(live, "METRICS_S", 0.05)
     world = World(tmp_path)
     world.engine.rows = [row("RUNNING", time_limit_s=1000)]
     begin(world, 0)
@@ -97,7 +99,7 @@ def test_a_scheduler_that_does_not_answer_is_said_and_ends_nothing(world: World,
     world.engine.silent = True
     model = viewer.wait(lambda model: any("Unable to contact" in note for note in model.job.notes))
     assert (model.job.state, model.job.terminal) == ("RUNNING", False), "its own heartbeat is heard"
-    tell(world, 0, "RUNNING", heartbeat_at=NOW - 3600)
+    world.clock.sleep(60)
     model = viewer.wait(lambda model: model.job.state.startswith("UNREACHABLE"))
     assert (model.job.stale, model.job.terminal, model.is_held) == (True, False, False)
     log(world, 0, "still here\n")

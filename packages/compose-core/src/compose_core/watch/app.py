@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -59,6 +59,8 @@ def show(model: Model, feed: Feed, *, update: Callable[[Model, Event], Model] = 
             feed.stop()
     if app.failure is not None:
         raise app.failure
+    if app.return_code:
+        raise RuntimeError("the view broke")  # Textual has shown why
     return app.model
 
 
@@ -140,6 +142,7 @@ class _ViewApp(App[None], inherit_bindings=False):
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._end, Ended(number))
         loop.add_signal_handler(signal.SIGINT, self._heed, Key("ctrl+c"))
+        self.app_resume_signal.subscribe(self, lambda _app: self._painted.refresh())
         self._painted.focus()
         self.set_interval(_DRAIN_S, self._drain)
 
@@ -165,6 +168,12 @@ class _ViewApp(App[None], inherit_bindings=False):
             self._heed(*found)
 
     def _heed(self, *found: Event) -> None:
+        try:
+            self._take(found)
+        except Exception as error:  # noqa: BLE001 - raised again once the terminal is restored
+            self._end(error)
+
+    def _take(self, found: Iterable[Event]) -> None:
         for event in found:
             if self.model.leaving is None:
                 self.model = self._update(self.model, event)
