@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compose_core.cluster.local import LocalEngine
+from compose_core.cluster.runner import RunOutcome
+from compose_core.cluster.shared_answers import SharedAnswers
 from compose_core.cluster.site import Site
 from compose_core.cluster.slurm import Slurm
 from compose_core.cluster.slurm_tools import SlurmTools
 from compose_core.errors import EnvironmentProblem, UsageError
+from compose_core.job_state import JobId
+from compose_core.testing import FakeCluster
 
 
 def _program(folder: Path, name: str) -> Path:
@@ -88,3 +95,41 @@ def test_the_environment_is_not_shown(tmp_path: Path) -> None:
 
 def test_the_process_environment_is_the_default() -> None:
     assert Site.detect().environment == dict(os.environ)
+
+
+def test_jobs_of_another_cluster_are_asked_after_by_its_name(tmp_path: Path) -> None:
+    """By the variable that Slurm's programs read, and by an option to sacct, which reads none."""
+    cluster = FakeCluster()
+    asked: list[tuple[str, str | None]] = []
+    run = cluster.run
+
+    def noting(argv: Sequence[str], **options: Any) -> RunOutcome:
+        asked.append((" ".join(argv), options["env"].get("SLURM_CLUSTERS")))
+        return run(argv, **options)
+
+    cluster.run = noting  # type: ignore[method-assign]
+    here = cluster.site(tmp_path)
+    there = here.of_jobs("slurm", "east")
+    there.engine.queue()
+    there.engine.accounting([JobId("1")], since_epoch_s=0.0)
+    here.engine.queue()
+    here.engine.accounting([JobId("1")], since_epoch_s=0.0)
+    assert [cluster_name for _, cluster_name in asked] == ["east", "east", None, None]
+    assert ["--clusters=east" in argv for argv, _ in asked] == [False, True, False, False]
+    assert here.of_jobs("slurm") is here
+    assert here.calls.calls == {"squeue": 2, "sacct": 2}
+
+
+def test_each_cluster_host_and_user_has_answers_of_its_own(tmp_path: Path) -> None:
+    """Homes are shared by the login nodes of several clusters."""
+    site = FakeCluster().site(tmp_path)
+    others = [
+        site.of_jobs("slurm", "east"),
+        replace(site, host="login2"),
+        replace(site, user="bob"),
+        replace(site, environment={**site.environment, "SLURM_CONF": "/etc/other.conf"}),
+    ]
+    folders = [str(engine.folder) for one in [site, *others] if isinstance(engine := one.watched_engine, SharedAnswers)]
+    assert len(set(folders)) == 5
+    assert all(folder.startswith(f"{site.state_dir}/scheduler/") for folder in folders)
+    assert site.with_engine("local").watched_engine.name == "local"

@@ -207,3 +207,15 @@ def test_an_end_that_was_seen_stays_where_the_clock_of_the_node_is_ahead(world: 
     assert observe([world.record], world.engine, world.clock)[0].state is JobState.OUT_OF_MEMORY
     world.write_state("RUNNING", attempt=1, started_at=world.clock.now() - 5)
     assert not observe([world.record], world.engine, world.clock)[0].terminal
+
+
+def test_a_job_that_went_to_another_cluster_is_asked_after_there(world: World) -> None:
+    """The own cluster does not know it, which would be no evidence of anything."""
+    east = Scheduler(rows=[row("PENDING", "8", token=OTHER_TOKEN)])
+    world.engine.rows = [row("RUNNING")]
+    away = world.add("8", OTHER_TOKEN, cluster="east")
+    snapshots = observe([world.record, away], {"slurm": world.engine, "slurm@east": east}, world.clock)
+    assert [snapshot.state for snapshot in snapshots] == [JobState.RUNNING, JobState.PENDING]
+    assert (world.engine.counter.total, east.counter.total) == (1, 1)
+    assert observe_one(away, {"slurm": world.engine}, world.clock).state is JobState.UNREACHABLE
+    assert observe_one(away, east, world.clock).state is JobState.PENDING

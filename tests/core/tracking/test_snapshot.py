@@ -233,6 +233,16 @@ def test_an_ended_row_of_the_queue_is_final(state: JobState) -> None:
     assert snapshot.failed is (state is not JobState.COMPLETED)
 
 
+def test_a_job_that_a_sibling_cluster_runs_has_not_ended() -> None:
+    """The cluster that it was submitted to says REVOKED; the job's own files tell the rest."""
+    snapshot = seen(queue=queued("REVOKED"))
+    assert (snapshot.state, snapshot.terminal, snapshot.failed) == (JobState.REVOKED, False, False)
+    assert "another cluster" in snapshot.detail
+    snapshot = seen(state=state_file(), queue=queued("REVOKED"))
+    assert (snapshot.state, snapshot.source, snapshot.terminal) == (JobState.RUNNING, "state", False)
+    assert seen(state=state_file("COMPLETED"), queue=queued("REVOKED")).succeeded
+
+
 def test_a_word_in_no_manual_is_unknown_and_never_final() -> None:
     """What was known before is kept beside it."""
     snapshot = seen(queue=queued("UNKNOWN"), memory=Memory(last_state=JobState.RUNNING))

@@ -98,13 +98,15 @@ def jobs_by_image(site: Site) -> dict[str, tuple[str, ...]]:
     from compose_core.records.journal import read_journal
     from compose_core.records.paths import ProjectPaths, StatePaths
     from compose_core.tracking.jobs import tracked_jobs
-    from compose_core.tracking.observe import observe
+    from compose_core.tracking.observe import engine_key, observe
 
     found: dict[str, list[str]] = {}
     journal = read_journal(StatePaths(site.state_dir).journal)
     projects = {ProjectPaths(Path(entry.project_dir)) for entry in journal if Path(entry.project_dir).is_absolute()}
     records = [record for project in projects for record in tracked_jobs(project).records if record.images]
-    engines: dict[str, Engine] = {record.backend: site.with_engine(record.backend).engine for record in records}
+    engines: dict[str, Engine] = {
+        engine_key(record): site.of_jobs(record.backend, record.cluster).engine for record in records
+    }
     for snapshot in observe(records, engines, site.clock):
         if not snapshot.terminal:
             for image in snapshot.record.images:

@@ -54,6 +54,10 @@ class JobState(StrEnum):
     BOOT_FAIL = "BOOT_FAIL"
     DEADLINE = "DEADLINE"
     REVOKED = "REVOKED"
+    """Another cluster of the federation runs the job: no end, only that this cluster does not know it.
+
+    Source: squeue(1), JOB STATE CODES.
+    """
     LAUNCH_FAILED = "LAUNCH_FAILED"
     RECONFIG_FAIL = "RECONFIG_FAIL"
     GETENV_FAILED = "GETENV_FAILED"
@@ -103,7 +107,6 @@ _TERMINAL = frozenset(
         JobState.PREEMPTED,
         JobState.BOOT_FAIL,
         JobState.DEADLINE,
-        JobState.REVOKED,
         JobState.LAUNCH_FAILED,
         JobState.RECONFIG_FAIL,
         JobState.GETENV_FAILED,

@@ -10,9 +10,8 @@ from compose_core.insight.samples import MetricRows, Samples, sum_up
 from compose_core.insight.usage import JobUsage, is_settled, job_usage
 from compose_core.insight.usage_sum import sum_of
 from compose_core.job_state import JobState
-from compose_core.operations import engine_of
-from compose_core.tracking.observe import Watch
-from compose_core.tracking.observe import observe as _observe
+from compose_core.operations import engines_of, observe
+from compose_core.tracking.observe import Watch, engine_key
 from compose_core.tracking.usage import Accounted, SampledFiles, Say, accounted, running_steps, sampled_files
 
 if TYPE_CHECKING:
@@ -68,8 +67,7 @@ def read_usage(site: Site, records: Sequence[JobRecord], question: UsageQuestion
     Raises: UsageError: the job has no such attempt.
     """
     question = question or UsageQuestion()
-    engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
-    snapshots = _observe(records, engines, site.clock, watch=question.watch)
+    snapshots = observe(site, records, watch=question.watch)
     return usage_of(site, snapshots, question)
 
 
@@ -81,9 +79,8 @@ def usage_of(site: Site, snapshots: Sequence[JobSnapshot], question: UsageQuesti
     question = question or UsageQuestion()
     single = [task for snapshot in snapshots for task in snapshot.tasks or (snapshot,)]
     found = _found(single, question, site.clock.now())
-    engines = {snapshot.record.backend: engine_of(site, snapshot.record) for snapshot in snapshots}
-    for name, engine in engines.items():
-        _ask(engine, [one for one in found if one.snapshot.record.backend == name], snapshots, question, site)
+    for key, engine in engines_of(site, [snapshot.record for snapshot in snapshots]).items():
+        _ask(engine, [one for one in found if engine_key(one.snapshot.record) == key], snapshots, question, site)
     readings = {id(one.snapshot): one.reading(question, site.clock.now()) for one in found}
     return [_reading(snapshot, readings) for snapshot in snapshots]
 

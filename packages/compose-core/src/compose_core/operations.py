@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -170,7 +170,7 @@ def _cleaner(site: Site, project_dir: Path) -> Cleaner:
 
     project = ProjectPaths(project_dir)
     records = tracked_jobs(project_dir).records
-    engines: dict[str, Engine] = {record.backend: engine_of(site, record) for record in records}
+    engines = engines_of(site, records)
     engines.setdefault(site.engine_name, site.engine)
     return Cleaner(project=project, engines=engines, clock=site.clock, journal=StatePaths(site.state_dir).journal)
 
@@ -213,28 +213,36 @@ def export_array(
 
 
 class _Engines(Mapping[str, "Engine"]):
-    """The engines of a site by name, for those who watch; each is made when it is first asked for."""
+    """The engines of a site by `engine_key`, for those who watch; each is made when it is first asked for."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._made: dict[str, Engine] = {}
 
-    def __getitem__(self, name: str) -> Engine:
-        if name not in self._made:
-            if name not in self:
-                raise KeyError(name)
-            site = self._site if name == self._site.engine_name else self._site.with_engine(cast("EngineName", name))
-            self._made[name] = site.watched_engine
-        return self._made[name]
+    def __getitem__(self, key: str) -> Engine:
+        if key not in self._made:
+            name, _, cluster = key.partition("@")
+            if name not in ("slurm", "local"):
+                raise KeyError(key)
+            self._made[key] = self._site.of_jobs(cast("EngineName", name), cluster).watched_engine
+        return self._made[key]
 
-    def __contains__(self, name: object) -> bool:
-        return name in ("slurm", "local")
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.partition("@")[0] in ("slurm", "local")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(("slurm", "local"))
+        return iter(self._made)
 
     def __len__(self) -> int:
-        return 2
+        return len(self._made)
+
+
+def engines_of(site: Site, records: Iterable[JobRecord]) -> dict[str, Engine]:
+    """The engines that run these jobs, by `engine_key`; their answers are nobody else's."""
+    from compose_core.tracking.observe import engine_key
+
+    found = {engine_key(record): record for record in records}
+    return {key: engine_of(site, record) for key, record in found.items()}
 
 
 def facts_of(site: Site, plan: Plan) -> JobFacts:
@@ -250,7 +258,7 @@ def facts_of(site: Site, plan: Plan) -> JobFacts:
 
 def engine_of(site: Site, record: JobRecord) -> Engine:
     """The engine that runs this job, whichever new jobs would go to."""
-    return site.engine if record.backend == site.engine_name else site.with_engine(record.backend).engine
+    return site.of_jobs(record.backend, record.cluster).engine
 
 
 def submit_context(site: Site, project_dir: Path, *, on_event: Listener | None = None) -> SubmitContext:

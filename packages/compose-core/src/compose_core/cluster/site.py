@@ -85,6 +85,11 @@ class Site:
         """The same site with another engine."""
         return replace(self, engine_choice=engine)
 
+    def of_jobs(self, engine: EngineName, cluster: str | None = None) -> Self:
+        """The same site as these jobs see it: their engine, and the cluster that they went to by name."""
+        site = self if engine == self.engine_name else self.with_engine(engine)
+        return replace(site, environment={**self.environment, "SLURM_CLUSTERS": cluster}) if cluster else site
+
     @property
     def engine_name(self) -> EngineName:
         """The engine that is used: with `auto` Slurm where there is an `sbatch`, else this machine."""

@@ -288,6 +288,9 @@ class Slurm:
     def _run(
         self, argv: Sequence[str], program: str, *, timeout_s: float, env: Mapping[str, str], cwd: Path | None = None
     ) -> RunOutcome:
+        clusters = self._environment.get("SLURM_CLUSTERS", "")
+        if clusters and program == "sacct":  # the only one of them that does not read the variable
+            argv = [argv[0], f"--clusters={clusters}", *argv[1:]]
         began = self._clock.monotonic()
         try:
             return self._runner.run(argv, timeout_s=timeout_s, env=env, cwd=cwd)

@@ -19,7 +19,7 @@ from compose_core.records.paths import ProjectPaths
 from compose_core.records.removal import Removal
 from compose_core.records.token import parse_token, token_time
 from compose_core.tracking.jobs import tracked_jobs
-from compose_core.tracking.observe import observe
+from compose_core.tracking.observe import engine_key, observe
 from compose_core.tracking.removal import (
     Removed,
     measure,
@@ -253,7 +253,7 @@ def _ended_at(snapshot: JobSnapshot) -> float:
 
 def _kept(snapshot: JobSnapshot, live: set[str], silent: set[str], *, is_chosen: bool) -> KeptJob | None:
     if not snapshot.terminal:
-        if snapshot.record.backend in silent and snapshot.stale:
+        if engine_key(snapshot.record) in silent and snapshot.stale:
             return _keep(snapshot, "not known", snapshot.detail or "the scheduler did not answer")
         return _keep(snapshot, "not over", snapshot.detail)
     if not is_chosen:

@@ -88,7 +88,7 @@ def observe(
     What the scheduler told another process is believed for `max_age_s`, as far as the job was not submitted after that
     and has not told of a change since. With one engine, jobs that another engine runs are judged by their own files
     alone. No call is made for jobs that said themselves how they ended. The record of an array stands for all of its
-    tasks, and its snapshot holds theirs.
+    tasks, and its snapshot holds theirs. Engines are found by `engine_key`.
     """
     watch = watch if watch is not None else Watch()
     watch.follow_clock(clock)
@@ -121,8 +121,12 @@ def _look(
         )
         for record, found in zip(records, files)
     ]
-    engines: Mapping[str, Engine] = engine if isinstance(engine, Mapping) else {engine.name: engine}
-    for name in dict.fromkeys(record.backend for record in records):
+    engines: Mapping[str, Engine] = (
+        engine
+        if isinstance(engine, Mapping)
+        else {engine_key(record): engine for record in records if record.backend == engine.name}
+    )
+    for name in dict.fromkeys(engine_key(record) for record in records):
         if name in engines:
             _ask(evidences, name, engines[name], watch, max_age_s=max_age_s)
     now = clock.now()
@@ -142,7 +146,8 @@ def _ask(evidences: list[Evidence], engine_name: str, engine: Engine, watch: Wat
     asked = [
         position
         for position, evidence in enumerate(evidences)
-        if evidence.record.backend == engine_name and needs_scheduler(evidence.files, evidence.record, evidence.ending)
+        if engine_key(evidence.record) == engine_name
+        and needs_scheduler(evidence.files, evidence.record, evidence.ending)
     ]
     if not asked:
         return
@@ -297,6 +302,11 @@ def _submission(record: JobRecord) -> SubmissionPaths:
     """Where what was seen of the job is kept; the tasks of an array each have a place of their own."""
     paths = record.project.submission(record.submission_token)
     return paths if record.array_task_id is None else paths.of_task(record.array_task_id)
+
+
+def engine_key(record: JobRecord) -> str:
+    """Which scheduler knows the job: `slurm`, `local`, or `slurm@east` for one that went to another cluster by name."""
+    return f"{record.backend}@{record.cluster}" if record.cluster else record.backend
 
 
 def record_key(record: JobRecord) -> str:

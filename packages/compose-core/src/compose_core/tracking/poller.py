@@ -10,7 +10,7 @@ from compose_core.clock import Clock
 from compose_core.cluster.engine import CallCounter, Engine
 from compose_core.records.job_record import JobRecord
 from compose_core.tracking.array_summary import updated_array
-from compose_core.tracking.observe import Watch, observe, record_key
+from compose_core.tracking.observe import Watch, engine_key, observe, record_key
 from compose_core.tracking.snapshot import JobSnapshot
 
 JITTER = 0.2
@@ -142,8 +142,8 @@ class Poller:
     @property
     def calls(self) -> CallCounter:
         """The calls that this process made to the schedulers."""
-        backends = dict.fromkeys(one.record.backend for one in self._followed.values())
-        return CallCounter.sum_of(self._engines[name].counter for name in backends if name in self._engines)
+        names = dict.fromkeys(engine_key(one.record) for one in self._followed.values())
+        return CallCounter.sum_of(self._engines[name].counter for name in names if name in self._engines)
 
     @property
     def failures(self) -> int:

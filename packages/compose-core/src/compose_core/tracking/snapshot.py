@@ -511,6 +511,8 @@ def _by_queue_row(evidence: Evidence, row: JobRow) -> _Verdict:
         return _requeueable(evidence, row)
     if row.state.is_terminal:
         return _Verdict(state=row.state, source=row.source, terminal=True, row=row)
+    if row.state is JobState.REVOKED:
+        return _elsewhere(evidence, row)
     state = evidence.files.state
     if state and not evidence.fresh and row.state is JobState.RUNNING and state.heartbeat_at is not None:
         age = evidence.now - state.heartbeat_at
@@ -523,6 +525,15 @@ def _known_at(evidence: Evidence, verdict: _Verdict) -> float:
     """Now, as far as it is the job's own word; what the scheduler says was so when it was asked."""
     asked = evidence.accounting if verdict.row and verdict.row.source == "sacct" else evidence.queue
     return evidence.now if verdict.source == "state" or asked is None else asked.at(evidence.now)
+
+
+def _elsewhere(evidence: Evidence, row: JobRow) -> _Verdict:
+    """A sibling cluster has the job: what this one says tells nothing, and the job's own files tell all."""
+    detail = "another cluster of the federation has it; only its own files tell how it is"
+    if evidence.fresh:
+        return _Verdict(state=JobState.RUNNING, source="state", row=row, detail=detail)
+    last = _last_known(evidence)
+    return _Verdict(state=row.state, source=row.source, row=row, detail=detail, stale=True, last_known=last)
 
 
 def _why_never_started(verdict: _Verdict) -> str:
