@@ -124,30 +124,17 @@ def submission(command: Command) -> Command:
 
 def common(command: Command) -> Command:
     """The options of every command; the command gets them as one `tools` argument."""
-    return common_with("text", "json")(command)
-
-
-def common_with(*formats: str) -> Callable[[Command], Command]:
-    """The same for a command that writes its answer in other forms, too."""
-
-    def with_options(command: Command) -> Command:
-        told = click.option("--verbose", _CALLS, is_flag=True, help="Say in the end how often the scheduler was asked.")
-        return told(_with_common(command, formats))
-
-    return with_options
+    told = click.option("--verbose", _CALLS, is_flag=True, help="Say in the end how often the scheduler was asked.")
+    return told(common_besides_verbose(command))
 
 
 def common_besides_verbose(command: Command) -> Command:
     """The same for commands with a `--verbose` of their own."""
-    return _with_common(command, ("text", "json"))
-
-
-def _with_common(command: Command, formats: tuple[str, ...]) -> Command:
 
     @click.option(
         "--format",
         "output_format",
-        type=click.Choice(formats),
+        type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
         help="How the answer is written.",
