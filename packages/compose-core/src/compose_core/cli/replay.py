@@ -67,6 +67,9 @@ def replay(
     from compose_core.tracking.log_source import service_logs
     from compose_core.watch.run_history import RunHistory
 
+    mode = cast("WatchMode", "line" if no_tui else watch_mode)
+    wants_view = Following(mode=mode).wants_view(tools, os.environ)
+    _moment(at, 0.0)  # a mistake in it is told before anything is read
     record = find_job(tools.project_dir(file), job_id)
     history = RunHistory(record, attempt=attempt)
     service_logs(record, services)  # a service that the job does not have is an error
@@ -77,12 +80,11 @@ def replay(
             remedy="It may not have started yet: `hpcc status` says how it is.",
             code="nothing-to-replay",
         )
-    mode = cast("WatchMode", "line" if no_tui else watch_mode)
     moment = _moment(at, history.timeline.begin)
     if tools.output.is_json:
         tools.output.json(replay_report(history, services, frames=frames, at=moment))
         return 0
-    if Following(mode=mode).wants_view(tools, os.environ):
+    if wants_view:
         from compose_core.cli.replay_view import show_replay
 
         return show_replay(history, SystemClock(), services, speed=speed, at=moment)
