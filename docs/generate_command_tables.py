@@ -35,7 +35,8 @@ def _line(name: str, command: click.Command) -> str:
 
 
 def _command(name: str) -> str:
-    own = [option for option in _shown(name) if option.name not in COMMON]
+    common = {option.name: _row(option) for option in _shown("status") if option.name in COMMON}
+    own = [option for option in _shown(name) if common.get(option.name or "") != _row(option)]
     text = (every_command()[name].help or "").strip()
     return f"{text}\n\n{_options(own)}" if own else text
 

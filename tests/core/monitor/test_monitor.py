@@ -98,6 +98,14 @@ def test_the_accounting_is_asked_once_more_after_30_s_and_no_look_waits_for_it(w
     assert times == ["00:00", "01:00", "02:00"]
 
 
+def test_figures_that_still_grow_are_asked_for_once_more_and_then_told_as_they_are(world: MonitorWorld) -> None:
+    """A step of the job has not been heard of yet."""
+    world.usage["100"] = replace(GPU, is_final=False, cpu_percent=None, memory_used_bytes=90 * 1024**2)
+    world.run(Script(world.add(1), [["FAILED"]]))
+    assert len(world.usage_asked) == 2
+    assert "Memory: 90.0 MB / 64.0 GB\nCPU Efficiency: not available\n" in world.log.read_text()
+
+
 def test_a_silent_scheduler_changes_nothing_and_is_told_of_once(world: MonitorWorld) -> None:
     """Each failed question is a record, the third an alert, and the next answer the end of it."""
     records = world.add(1)

@@ -95,7 +95,8 @@ class MonitorWorld:
         """So many recorded jobs: 100, 101, …"""
         return [self.tracking.add(str(100 + number), TOKENS[number], **changes) for number in range(count)]
 
-    def efficiency(self, records: Sequence[JobRecord]) -> Mapping[str, Efficiency]:
+    def efficiency(self, snapshots: Sequence[JobSnapshot]) -> Mapping[str, Efficiency]:
+        records = [one.record for one in snapshots]
         now = self.clock.now()
         self.usage_asked.append((now, [record.job_id for record in records]))
         known = now >= self.clock.now() - self.clock.slept_s + self.usage_lag_s
@@ -109,7 +110,6 @@ class MonitorWorld:
             monitor = Monitor(
                 begun.state,
                 file=begun.file,
-                records=begun.records,
                 looker=script,
                 efficiency=self.efficiency,
                 clock=self.clock,

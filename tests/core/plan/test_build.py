@@ -166,8 +166,8 @@ def test_a_command_on_the_enroot_backend_leaves_the_images_entrypoint_out(tmp_pa
     assert argv[-1] == "run"
 
 
-def test_what_is_not_executed_yet_is_refused(tmp_path: Path) -> None:
-    """Never silence."""
+def test_a_parameter_without_a_default_has_no_value_in_a_single_job(tmp_path: Path) -> None:
+    """The first value of the sweep would be taken for the right one."""
     findings = refused(
         tmp_path,
         """
@@ -176,7 +176,19 @@ def test_what_is_not_executed_yet_is_refused(tmp_path: Path) -> None:
         services: {a: {command: [a, $lr]}}
         """,
     )
-    assert ["`sweep`" in finding for finding in findings] == [True]
+    assert ["lr is a parameter of the `sweep`" in finding for finding in findings] == [True]
+
+
+def test_a_single_job_leaves_the_sweep_out_and_says_so(tmp_path: Path) -> None:
+    """Outside of `hpcc sweep` the block is a remark."""
+    text = """
+        runtime: {backend: host}
+        sweep: {parameters: {lr: [1]}}
+        services: {a: {command: [a, "${lr:-2}"]}}
+        """
+    plan = plan_of(tmp_path, text)
+    assert [warning.code for warning in plan.warnings] == ["sweep-left-out"]
+    assert [shown(word) for word in plan.step("a").argv] == ["a", "2"]
 
 
 def test_a_mount_that_cannot_be_written_down_is_refused(tmp_path: Path) -> None:

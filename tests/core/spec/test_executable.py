@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from compose_core.spec import LoadedSpec, load_spec
 from compose_core.spec.executable import NOT_EXECUTED_YET, not_executed_yet
 from compose_core.spec.grammar import COMPOSE
@@ -24,9 +22,9 @@ def test_a_plain_file_is_executed_whole(tmp_path: Path) -> None:
 
 
 def test_each_use_is_an_error_with_its_place(tmp_path: Path) -> None:
-    key, purpose = ("sweep",), NOT_EXECUTED_YET[("sweep",)]
+    key, purpose = ("sweep",), "does something"
     loaded = load(tmp_path, "services: {app: {image: alpine, command: run $lr}}\nsweep:\n  parameters: {lr: [1]}\n")
-    (problem,) = not_executed_yet(loaded)
+    (problem,) = not_executed_yet(loaded, {key: purpose})
     assert (problem.code, problem.severity) == ("not-executed-yet", "error")
     assert problem.where is not None
     assert (problem.where.line, problem.where.key_path) == (3 - 1, ".".join(key))
@@ -48,9 +46,13 @@ def test_uses_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert [problem.where.line for problem in problems if problem.where] == [4, 5, 6]
 
 
-@pytest.mark.parametrize("pattern", NOT_EXECUTED_YET, ids=".".join)
-def test_every_key_of_the_table_is_a_key_of_the_grammar(pattern: tuple[str, ...]) -> None:
+def test_every_key_of_the_table_is_a_key_of_the_grammar() -> None:
     """A key that was renamed would otherwise pass in silence."""
+    for pattern in [*NOT_EXECUTED_YET, ("services", "*", "x-slurm", "hooks")]:
+        assert_is_a_key(pattern)
+
+
+def assert_is_a_key(pattern: tuple[str, ...]) -> None:
     kind: Kind = COMPOSE
     for part in pattern:
         if isinstance(kind, MapOf):

@@ -40,7 +40,7 @@ class Bench:
         block = f"# ---- sampler; SHA-256 {sha}\n: <<'HPC_COMPOSE_SAMPLER'\n{SOURCE}HPC_COMPOSE_SAMPLER\n"
         script.write_text(f'#!/bin/bash\nif [ "$1" = sampler ]; then\n{body}\nexit\nfi\n{block}')
         rules = {"interval_s": 1, "collectors": list(collectors)}
-        return Sampling(str(script), rules, "41", self.tools, self.record)
+        return Sampling(str(script), {"metrics": rules}, "41", self.tools, self.record)
 
     def turn(self, sampling: Sampling, until: Callable[[], object]) -> None:
         """The loop of the supervisor, as far as it concerns the sampler."""

@@ -43,6 +43,13 @@ if TYPE_CHECKING:
     from compose_core.render import render_script
     from compose_core.spec import LoadedSpec, load_spec
     from compose_core.submission.submit import Submission
+    from compose_core.sweep.expansion import Trial
+    from compose_core.sweep.hold import find_sweep
+    from compose_core.sweep.planning import SweepPlan, expand_sweep, plan_sweep
+    from compose_core.sweep.resume import resume_sweep
+    from compose_core.sweep.state import SweepState, sweep_state
+    from compose_core.sweep.stop import stop_sweep
+    from compose_core.sweep.submit import SweepSubmission, submit_sweep
     from compose_core.tracking.clean import CleanRule
     from compose_core.tracking.poller import Pace, Poller
     from compose_core.tracking.snapshot import JobSnapshot
@@ -68,6 +75,17 @@ _HOMES = {
     "JobSnapshot": "tracking.snapshot",
     "Pace": "tracking.poller",
     "Poller": "tracking.poller",
+    "SweepPlan": "sweep.planning",
+    "SweepState": "sweep.state",
+    "SweepSubmission": "sweep.submit",
+    "Trial": "sweep.expansion",
+    "expand_sweep": "sweep.planning",
+    "find_sweep": "sweep.hold",
+    "plan_sweep": "sweep.planning",
+    "resume_sweep": "sweep.resume",
+    "stop_sweep": "sweep.stop",
+    "submit_sweep": "sweep.submit",
+    "sweep_state": "sweep.state",
     "cancel": "operations",
     "cancel_submission": "operations",
     "clean": "operations",
@@ -103,6 +121,10 @@ __all__ = [
     "Site",
     "SpecError",
     "Submission",
+    "SweepPlan",
+    "SweepState",
+    "SweepSubmission",
+    "Trial",
     "__version__",
     "build_plan",
     "cancel",
@@ -110,17 +132,24 @@ __all__ = [
     "clean",
     "current_job",
     "down",
+    "expand_sweep",
     "export_artifacts",
     "find_job",
+    "find_sweep",
     "image_decisions",
     "load_spec",
     "observe",
     "plan_context",
+    "plan_sweep",
     "poller",
     "prepare_images",
     "render_script",
     "resolve_submissions",
+    "resume_sweep",
+    "stop_sweep",
     "submit",
+    "submit_sweep",
+    "sweep_state",
     "tracked_jobs",
 ]
 

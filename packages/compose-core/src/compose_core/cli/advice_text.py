@@ -23,7 +23,9 @@ def print_advice(output: Output, advice: RightSize) -> None:
         word = "keep" if item.verdict == "fits" else "not enough evidence"
         output.data(f"{terminal_text(name)}: {word}: {terminal_text(item.reason)}")
     if not advice.suggestions:
-        output.data("nothing to change")
+        output.data(
+            "nothing to suggest" if any(item.verdict == "unknown" for item in advice.untouched) else "nothing to change"
+        )
     else:
         output.data("")
         output.heading("for the compose file")

@@ -35,9 +35,14 @@ if TYPE_CHECKING:
 @click.option(
     "--submission", "token", metavar="TOKEN", help="A submission that has no job yet, as `hpcc jobs` names it."
 )
+@click.option("--sweep", "sweep_id", metavar="ID", help="All trials of this sweep, as `hpcc sweep stop --yes`.")
 @options.common
-def cancel(tools: Tools, file: Path, job_id: str | None, wait_s: float, force: bool, token: str | None) -> int:
+def cancel(
+    tools: Tools, file: Path, job_id: str | None, wait_s: float, force: bool, token: str | None, sweep_id: str | None
+) -> int:
     """Request, then confirmation."""
+    if sweep_id is not None:
+        return _cancel_sweep(tools, file, sweep_id, wait_s=wait_s, is_alone=not (job_id or token or force))
     if token is None:
         return _cancel_job(tools, tools.find_job(file, job_id), wait_s=wait_s, force=force)
     if job_id is not None:
@@ -47,6 +52,15 @@ def cancel(tools: Tools, file: Path, job_id: str | None, wait_s: float, force: b
     if record is not None:
         return _cancel_job(tools, record, wait_s=wait_s, force=force)
     return _report_submission(tools, resolution)
+
+
+def _cancel_sweep(tools: Tools, file: Path, sweep_id: str, *, wait_s: float, is_alone: bool) -> int:
+    from compose_core.cli.sweep_options import find_sweep
+    from compose_core.cli.sweep_stop import stop_and_report
+
+    if not is_alone:
+        raise UsageError("--sweep stands alone, or with --wait", remedy="Leave --job-id, --submission and --force out.")
+    return stop_and_report(tools, find_sweep(tools, file, sweep_id), reason=None, wait_s=wait_s)
 
 
 def _cancel_job(tools: Tools, record: JobRecord, *, wait_s: float, force: bool) -> int:

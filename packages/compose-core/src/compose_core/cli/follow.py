@@ -65,7 +65,7 @@ def _follow_by_lines(tools: Tools, record: JobRecord, services: Sequence[str], l
                 click.echo(plain_line(line))
         follower.tell()
     except KeyboardInterrupt:
-        return _left(tools, record)
+        return left_running(tools, record)
     return follower.snapshot
 
 
@@ -140,7 +140,7 @@ def _because(snapshot: JobSnapshot) -> str:
     return f" ({reason})" if reason and snapshot.state is not JobState.RUNNING else ""
 
 
-def _left(tools: Tools, record: JobRecord) -> int:
+def left_running(tools: Tools, record: JobRecord) -> int:
     """Ctrl-C: the person leaves, the job goes on."""
     tools.output.talk(f"\njob {record.job_id} goes on; to see it again: {command_for(record, 'watch')}")
     tools.output.talk(f"to end it: {command_for(record, 'cancel')}")

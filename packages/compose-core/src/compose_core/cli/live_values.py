@@ -97,9 +97,10 @@ def _tracked(project: ProjectPaths, incomplete: str) -> Iterator[tuple[str, str]
 
 def _newest_jobs(project: ProjectPaths, incomplete: str) -> list[str]:
     from compose_core.records.our_path import opened_folder
+    from compose_core.records.paths import is_job_record
 
     with opened_folder(project.jobs) as folder, os.scandir(folder) as entries:
-        names = [entry for entry in entries if entry.name.endswith(".json") and entry.name.startswith(incomplete)]
+        names = [entry for entry in entries if is_job_record(entry.name) and entry.name.startswith(incomplete)]
         newest = heapq.nlargest(
             _MOST_JOBS, ((entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in names)
         )

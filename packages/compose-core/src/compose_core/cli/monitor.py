@@ -90,6 +90,7 @@ def monitor(
     state_file: Path | None,
 ) -> int:
     """One monitor, to its end."""
+    from compose_core.monitor.efficiency import AccountedEfficiency
     from compose_core.monitor.hook import Hook, hook_words
     from compose_core.monitor.monitor import Monitor
     from compose_core.monitor.opening import opened
@@ -109,9 +110,8 @@ def monitor(
         watched = Monitor(
             begun.state,
             file=begun.file,
-            records=begun.records,
             looker=_looker(tools, begun.records, interval_s),
-            efficiency=lambda _records: {},
+            efficiency=AccountedEfficiency(tools.site),
             clock=tools.site.clock,
             ears=_ears(tools, log, jsonl),
             hook=Hook(words, _host_runner(tools), tools.site.environment, timeout_s=timeout_s) if words else None,

@@ -124,17 +124,30 @@ def submission(command: Command) -> Command:
 
 def common(command: Command) -> Command:
     """The options of every command; the command gets them as one `tools` argument."""
-    told = click.option("--verbose", _CALLS, is_flag=True, help="Say in the end how often the scheduler was asked.")
-    return told(common_besides_verbose(command))
+    return common_with("text", "json")(command)
+
+
+def common_with(*formats: str) -> Callable[[Command], Command]:
+    """The same for a command that writes its answer in other forms, too."""
+
+    def with_options(command: Command) -> Command:
+        told = click.option("--verbose", _CALLS, is_flag=True, help="Say in the end how often the scheduler was asked.")
+        return told(_with_common(command, formats))
+
+    return with_options
 
 
 def common_besides_verbose(command: Command) -> Command:
     """The same for commands with a `--verbose` of their own."""
+    return _with_common(command, ("text", "json"))
+
+
+def _with_common(command: Command, formats: tuple[str, ...]) -> Command:
 
     @click.option(
         "--format",
         "output_format",
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(formats),
         default="text",
         show_default=True,
         help="How the answer is written.",

@@ -18,7 +18,8 @@ from compose_core.clock import with_readable_times
 from compose_core.errors import EnvironmentProblem, Problem
 from compose_core.terminal_text import terminal_text
 
-Format = Literal["text", "json"]
+Format = Literal["text", "json", "csv", "jsonl"]
+"""Every command has the first two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class Output:
 
         shown = [[terminal_text(self._without_secrets(cell)) for cell in row] for row in rows]
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        head, *lines = columns_of(columns, shown, width=width, style=styled)
+        head, *lines = columns_of(columns, shown, width=width, style=_styled)
         click.echo("\n".join([click.style(head, bold=True), *lines]))
 
     def _without_secrets(self, text: str) -> str:
@@ -109,7 +110,6 @@ _STYLES = {
 }
 
 
-def styled(cell: str, shown: str) -> str:
-    """The shown text in the colour that the whole cell calls for."""
+def _styled(cell: str, shown: str) -> str:
     colour = _STYLES.get(cell.partition(" ")[0])
     return click.style(shown, fg=colour) if colour else shown

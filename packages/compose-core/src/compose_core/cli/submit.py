@@ -8,6 +8,7 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.following import following
+from compose_core.cli.queue_watch import queue_watching
 from compose_core.cli.tools import Tools
 from compose_core.cli.up import submit_and_follow
 
@@ -19,6 +20,7 @@ from compose_core.cli.up import submit_and_follow
 @click.option(
     "--watch/--detach", default=False, help="Follow the job, or return once it is submitted.", show_default=True
 )
+@queue_watching
 @following
 @options.common
 @options.programs

@@ -12,6 +12,7 @@ from compose_core.cli import options
 from compose_core.cli.following import Following, following
 from compose_core.cli.output import write_private
 from compose_core.cli.preflight import check_before_submit, tell_secret_problems
+from compose_core.cli.queue_watch import QueueWatching, queue_watching, refuse_without_following
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--watch/--detach", default=True, help="Follow the job, or return once it is submitted.", show_default=True
 )
+@queue_watching
 @following
 @options.common
 @options.programs
@@ -58,6 +60,7 @@ def submit_and_follow(
     force_rebuild: bool,
     keep_failed_prep: bool,
     watch: bool,
+    queue: QueueWatching | None,
     following: Following,
 ) -> int:
     """The exit status of `up` and `submit`."""
@@ -66,6 +69,7 @@ def submit_and_follow(
     from compose_core.render import render_script
     from compose_core.submission.resume_drift import refuse_drift
 
+    refuse_without_following(queue, follows=watch)
     if run_key is not None and not run_key:
         raise UsageError("--run-key is empty", remedy="Name the task whose retries must not submit again.")
     plan = with_metrics(tools.plan(file, strict_env=strict_env), interval_s=metrics_interval, off=no_metrics)
@@ -90,12 +94,22 @@ def submit_and_follow(
     if not watch:
         _report_submission(tools, plan, submission)
         return 0
-    from compose_core.cli.follow import follow_job
+    return _follow(tools, submission, queue, following)
 
+
+def _follow(tools: Tools, submission: Submission, queue: QueueWatching | None, following: Following) -> int:
+    """Until the job has ended or is left; gives the exit status."""
+    from compose_core.cli.follow import follow_job, left_running
+    from compose_core.cli.queue_watch import wait_in_queue
+
+    record = submission.record
     _tell_submission(tools, submission)
-    return follow_job(
-        tools, submission.record, following, report=lambda snapshot: _end_report(snapshot, submission.attached)
-    )
+    try:
+        if queue is not None:
+            wait_in_queue(tools, record, queue, cancel=command_for(record, "cancel"))
+    except KeyboardInterrupt:
+        return left_running(tools, record)
+    return follow_job(tools, record, following, report=lambda snapshot: _end_report(snapshot, submission.attached))
 
 
 def _make_images_ready(tools: Tools, plan: Plan, *, skip: bool, force: bool, keep_failed: bool) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from compose_core.insight.series import Point, Series
 
+_NUMBERS = (int, float)
+_HUGE = 1e18
 DEVICES = 2048
 """More in one job are not told apart."""
 
@@ -59,29 +61,28 @@ class GpuUsage:
 class Gauge:
     """A figure that is sampled now and then: its mean over time (trapezoids), its peak, its course."""
 
-    longest_gap_s: float
-    """Samples further apart do not speak for the time between them."""
     series: Series = field(default_factory=Series)
     peak: float | None = None
     covered_s: float = 0.0
     integral: float = 0.0
     """Figure × seconds."""
-    _at: float = 0.0
     _value: float | None = None
     _sum: float = 0.0
     _count: int = 0
 
-    def add(self, at: float, value: Any) -> None:
-        """A sample; anything else than a finite number is none."""
-        if type(value) not in (int, float) or not math.isfinite(value) or abs(value) > 1e18:
+    def add(self, at: float, value: Any, since_s: float) -> None:
+        """A sample, `since_s` after the one before, 0 where that one does not speak for the time between; not a number: none."""
+        if type(value) not in _NUMBERS or not -_HUGE < value < _HUGE:
+            self._value = None
             return
-        if self._value is not None and 0 < at - self._at <= self.longest_gap_s:
-            self.covered_s += at - self._at
-            self.integral += (at - self._at) * (self._value + value) / 2
-        self._at, self._value = at, value
+        if since_s and self._value is not None:
+            self.covered_s += since_s
+            self.integral += since_s * (self._value + value) / 2
+        self._value = value
         self._sum += value
         self._count += 1
-        self.peak = value if self.peak is None or value > self.peak else self.peak
+        if self.peak is None or value > self.peak:
+            self.peak = value
         self.series.add(at, value)
 
     @property
@@ -94,21 +95,24 @@ class Gauge:
 
 class _Device:
     def __init__(self, row: Mapping[str, Any], gap_s: float) -> None:
-        self.first_at = row["sampled_at"]
+        self._gap_s = gap_s
+        self.first_at = self._at = row["sampled_at"]
         self.samples = 0
         self.latest: Mapping[str, Any] = row
-        self.utilization, self.memory, self.power = Gauge(gap_s), Gauge(gap_s), Gauge(gap_s)
-        self.presence = Gauge(gap_s, Series(1))
+        self.utilization, self.memory, self.power = Gauge(), Gauge(), Gauge()
+        self.covered_s = 0.0
         self.temperature: float | None = None
 
     def take(self, row: Mapping[str, Any]) -> None:
         at = row["sampled_at"]
+        since = elapsed(self._at, at, self._gap_s)
+        self._at = at
         self.samples += 1
         self.latest = row
-        self.presence.add(at, 1)
-        self.utilization.add(at, row.get("utilization_gpu"))
-        self.memory.add(at, row.get("memory_used_mib"))
-        self.power.add(at, row.get("power_draw_w"))
+        self.covered_s += since
+        self.utilization.add(at, row.get("utilization_gpu"), since)
+        self.memory.add(at, row.get("memory_used_mib"), since)
+        self.power.add(at, row.get("power_draw_w"), since)
         degrees = number(row.get("temperature_c"))
         if degrees is not None and (self.temperature is None or degrees > self.temperature):
             self.temperature = degrees
@@ -133,7 +137,7 @@ class _Device:
             temperature_max_c=self.temperature,
             energy_j=self.power.integral if self.power.covered_s > 0 else None,
             power_covered_s=self.power.covered_s,
-            covered_s=self.presence.covered_s,
+            covered_s=self.covered_s,
             first_at=self.first_at,
             last_at=row["sampled_at"],
             latest=row,
@@ -167,6 +171,11 @@ class GpuSamples:
         """Each device, by node and number."""
         found = [device.usage() for device in self._devices.values()]
         return tuple(sorted(found, key=lambda gpu: (_natural(gpu.node), gpu.index or 0, gpu.mig_device or -1)))
+
+
+def elapsed(before: float, at: float, longest_s: float) -> float:
+    """Seconds between two samples; 0 when they are out of order, or too far apart to speak for the time between."""
+    return at - before if 0 < at - before <= longest_s else 0.0
 
 
 def number(value: Any) -> float | None:

@@ -113,7 +113,7 @@ def run_facts(
         greedy=greedy,
         timed_out=timed_out,
         confidence=_confidence(usage, canary=canary is not None),
-        no_lowering="" if canary is not None else _no_lowering(state, out_of_memory=out_of_memory),
+        no_lowering=_no_lowering(state, out_of_memory=out_of_memory, canary=canary is not None),
         notes=tuple(notes),
     )
 
@@ -153,8 +153,9 @@ def _confidence(usage: JobUsage, *, canary: bool) -> Confidence:
     return "high"
 
 
-def _no_lowering(state: JobState, *, out_of_memory: bool) -> str:
+def _no_lowering(state: JobState, *, out_of_memory: bool, canary: bool) -> str:
     """A run that broke off says only how much it needed at least."""
-    if state in (JobState.COMPLETED, JobState.TIMEOUT, JobState.DEADLINE) and not out_of_memory:
+    whole = {JobState.COMPLETED, JobState.TIMEOUT, JobState.DEADLINE, *({JobState.CANCELLED} if canary else ())}
+    if state in whole and not out_of_memory:
         return ""
     return f"it did not come to its end ({state}), and might have needed more"

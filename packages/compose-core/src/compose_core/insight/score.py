@@ -265,15 +265,16 @@ def _active_share(usage: JobUsage) -> tuple[float, str]:
 
 def _cpu(usage: JobUsage) -> Component:
     """User and system time by what was set aside: TotalCPU, never CPUTime, which is the same as what was set aside."""
-    cpu = usage.cpu
-    if cpu.efficiency is None or cpu.used_s is None or not cpu.allocated_s:
-        return Component(name="cpu", note="its CPU time was not measured")
+    cpu, asked = usage.cpu, usage.requests.cpus if usage.requests is not None else None
+    given_s = cpu.allocated_s or (asked * usage.wall_s if asked and usage.wall_s else None)
+    if cpu.used_s is None or not given_s:
+        return Component(name="cpu", note="its CPU time was not measured" if given_s else "it asked for no CPUs")
     return Component(
         name="cpu",
-        utilization=cpu.efficiency,
-        score=100 * min(1.0, cpu.efficiency),
+        utilization=cpu.used_s / given_s,
+        score=100 * min(1.0, cpu.used_s / given_s),
         observed=f"{format_duration(cpu.used_s)} of CPU time",
-        requested=f"{format_duration(cpu.allocated_s)} on {cpu.allocated} CPUs" if cpu.allocated else "",
+        requested=f"{format_duration(given_s)} on {cpu.allocated or asked} CPUs",
         source={"accounting": "sacct TotalCPU", "process": "the job's own processes"}.get(cpu.basis, cpu.basis),
         confidence="high" if cpu.basis in ("accounting", "process") else "medium",
     )

@@ -15,7 +15,7 @@ class Point:
     """What one stretch of time is like."""
 
     at: float
-    """Epoch seconds of its middle."""
+    """Epoch seconds, the mean time of its samples."""
     mean: float
     highest: float
 
@@ -33,6 +33,7 @@ class Series:
     _begin: float | None = None
     _sums: array[float] = field(default_factory=lambda: array("d"))
     _weights: array[float] = field(default_factory=lambda: array("d"))
+    _times: array[float] = field(default_factory=lambda: array("d"))
     _highest: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, at: float, value: float, weight: float = 1.0) -> None:
@@ -42,30 +43,34 @@ class Series:
         """
         if self._begin is None:
             self._begin = at
-        place = max(0, math.floor((at - self._begin) / self.width_s))
+        place = int((at - self._begin) / self.width_s) if at > self._begin else 0
         while place >= self.points_kept:
             self._halve()
             place //= 2
-        missing = place + 1 - len(self._sums)
-        if missing > 0:
-            for column, empty in ((self._sums, 0.0), (self._weights, 0.0), (self._highest, -math.inf)):
-                column.extend([empty] * missing)
+        if place >= len(self._sums):
+            missing = place + 1 - len(self._sums)
+            for column in (self._sums, self._weights, self._times):
+                column.extend([0.0] * missing)
+            self._highest.extend([-math.inf] * missing)
         self._sums[place] += value
         self._weights[place] += weight
-        self._highest[place] = max(self._highest[place], value / weight if weight else value)
+        self._times[place] += (at - self._begin) * weight
+        rate = value / weight if weight else value
+        if rate > self._highest[place]:
+            self._highest[place] = rate
 
     def points(self) -> tuple[Point, ...]:
         """Those stretches that have samples, in order."""
         begin = self._begin or 0.0
         return tuple(
-            Point(at=begin + (place + 0.5) * self.width_s, mean=total / weight, highest=highest)
-            for place, (total, weight, highest) in enumerate(zip(self._sums, self._weights, self._highest))
+            Point(at=begin + times / weight, mean=total / weight, highest=highest)
+            for total, weight, times, highest in zip(self._sums, self._weights, self._times, self._highest)
             if weight > 0
         )
 
     def _halve(self) -> None:
         self.width_s *= 2
-        for column in (self._sums, self._weights):
+        for column in (self._sums, self._weights, self._times):
             column.extend([0.0] * (len(column) % 2))
             column[:] = array("d", [column[place] + column[place + 1] for place in range(0, len(column), 2)])
         top = self._highest

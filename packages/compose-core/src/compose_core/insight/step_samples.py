@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from compose_core.insight.gpu_samples import Gauge, number, text
+from compose_core.insight.gpu_samples import Gauge, elapsed, number, text
 from compose_core.insight.series import Point, Series
 
 STEPS = 4096
@@ -137,18 +137,16 @@ class StepSamples:
 class _Node:
     gap_s: float
     latest: Mapping[str, Any] = field(default_factory=dict)
-    cpu: Gauge = field(init=False)
-    memory: Gauge = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.cpu, self.memory = Gauge(self.gap_s), Gauge(self.gap_s)
+    cpu: Gauge = field(default_factory=Gauge)
+    memory: Gauge = field(default_factory=Gauge)
 
     def take(self, row: Mapping[str, Any]) -> None:
+        at = row["sampled_at"]
+        since = elapsed(self.latest.get("sampled_at", at), at, self.gap_s)
         self.latest = row
-        self.cpu.add(row["sampled_at"], row.get("cpu_util_pct"))
+        self.cpu.add(at, row.get("cpu_util_pct"), since)
         total, free = number(row.get("memory_total_bytes")), number(row.get("memory_available_bytes"))
-        if total is not None and free is not None:
-            self.memory.add(row["sampled_at"], total - free)
+        self.memory.add(at, total - free if total is not None and free is not None else None, since)
 
 
 class NodeSamples:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from compose_core.records.job_record import JobRecord
 from compose_core.records.monitor_rows import GpuNow
 from compose_core.tracking.snapshot import JobSnapshot
 
@@ -41,17 +40,25 @@ class Look:
 class Efficiency:
     """What a job has used of what it had; None is not known."""
 
+    is_final: bool = True
+    """False: the accounting has not heard all of it yet, so it is worth asking once more."""
     gpus: int | None = None
     memory_used_bytes: int | None = None
+    """Per node, as memory is asked for."""
     memory_requested_bytes: int | None = None
     cpu_percent: float | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Something was measured."""
+        return self.memory_used_bytes is not None or self.cpu_percent is not None
 
 
 class EfficiencySource(Protocol):
     """Asks the accounting, once for all the jobs that are given."""
 
-    def __call__(self, records: Sequence[JobRecord]) -> Mapping[str, Efficiency]:
-        """By `key_of` the record; a job of which nothing was measured (yet) is left out."""
+    def __call__(self, snapshots: Sequence[JobSnapshot]) -> Mapping[str, Efficiency]:
+        """By `key_of` the record; a job of which nothing was measured (yet) may be left out."""
         ...
 
 

@@ -28,7 +28,6 @@ from compose_core.monitor.step import (
     wants_samples,
 )
 from compose_core.monitor.text import json_line_of, text_of
-from compose_core.records.job_record import JobRecord
 from compose_core.records.monitor_rows import Row
 from compose_core.records.monitor_state import MonitorState, key_of
 from compose_core.records.our_path import OurPath
@@ -59,7 +58,6 @@ class Monitor:
         state: MonitorState,
         *,
         file: OurPath,
-        records: Sequence[JobRecord],
         looker: Looker,
         efficiency: EfficiencySource,
         clock: Clock,
@@ -70,7 +68,7 @@ class Monitor:
     ) -> None:
         self.state = state
         self._file = file
-        self._records = {key_of(record): record for record in records}
+        self._snapshots: dict[str, JobSnapshot] = {}
         self._looker = looker
         self._efficiency = efficiency
         self._clock = clock
@@ -123,6 +121,7 @@ class Monitor:
     def _after_look(self) -> MonitorState:
         snapshots = _tasks_of(self._looker.look())
         self._next_look = self._clock.monotonic() + self._looker.pause_s()
+        self._snapshots = {key_of(snapshot.record): snapshot for snapshot in snapshots}
         failures = self._looker.failures
         asked = failures != self._failures or failures == 0
         self._failures = failures
@@ -130,7 +129,7 @@ class Monitor:
             self.state,
             Look(
                 at=self._clock.now(),
-                snapshots={key_of(snapshot.record): snapshot for snapshot in snapshots},
+                snapshots=self._snapshots,
                 asked=asked,
                 trouble=self._looker.trouble if failures else "",
                 samples=self._samples(snapshots) if wants_samples(self.state) else {},
@@ -150,7 +149,7 @@ class Monitor:
 
     def _after_usage(self) -> MonitorState:
         due = [job.key for job in due_metrics(self.state, self._clock.now())]
-        found = self._efficiency([self._records[key] for key in due if key in self._records])
+        found = self._efficiency([self._snapshots[key] for key in due if key in self._snapshots])
         return after_usage(self.state, due, found, at=self._clock.now())
 
     def _take(self, state: MonitorState) -> None:

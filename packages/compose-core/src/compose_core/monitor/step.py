@@ -119,7 +119,7 @@ def after_usage(
     keys, rows, jobs = set(asked), [], []
     for job in state.jobs:
         if job.key in keys and job.metrics in ("due", "again"):
-            if job.key not in found and job.metrics == "due":
+            if job.metrics == "due" and (job.key not in found or not found[job.key].is_final):
                 job = job.model_copy(update={"metrics": "again", "metrics_at": at + ACCOUNTING_LAG_S})
             else:
                 rows.append(_compute_metrics(job, found.get(job.key), at))
@@ -300,7 +300,7 @@ def _compute_metrics(job: WatchedJob, efficiency: Efficiency | None, at: float) 
         memory_used_bytes=used.memory_used_bytes,
         memory_requested_bytes=used.memory_requested_bytes,
         cpu_percent=used.cpu_percent,
-        measured=efficiency is not None,
+        measured=used.is_known,
     )
 
 

@@ -25,6 +25,7 @@ from compose_core.terminal_text import terminal_text
 from compose_core.units import counted, format_slurm_time
 
 EXCEEDED_ADVICE = "⚠️ Time limit exceeded — consider increasing the time limit (x-slurm.time) before submitting it again"
+_SMALL_BYTES = 100 * 1024**2
 MEMORY_ADVICE = "⚠️ Out of memory — consider asking for more (x-slurm.mem) before submitting it again"
 
 
@@ -136,7 +137,9 @@ def _percent(value: float | None, *, digits: int) -> str:
 
 
 def _gigabytes(count: int | None) -> str:
-    return "not available" if count is None else f"{count / 1024**3:.1f} GB"
+    if count is None:
+        return "not available"
+    return f"{count / 1024**3:.1f} GB" if count >= _SMALL_BYTES else f"{count / 1024**2:.1f} MB"
 
 
 def _gpu_line(gpu: GpuNow, *, alone: bool) -> str:

@@ -57,6 +57,11 @@ def canary_of(loaded: LoadedSpec, size: CanarySize) -> LoadedSpec:
     return replace(loaded, spec=replace(spec, x_slurm=slurm, services=services, sweep=None))
 
 
+def without_sweep(loaded: LoadedSpec) -> LoadedSpec:
+    """The same file as one job: of the first trial, whose values fill in the variables."""
+    return replace(loaded, spec=replace(loaded.spec, sweep=None)) if loaded.spec.sweep is not None else loaded
+
+
 def _service(service: Service) -> Service:
     limit = service.x_slurm.time_limit
     return replace(

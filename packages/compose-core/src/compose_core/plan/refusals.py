@@ -30,7 +30,7 @@ def plan_problems(loaded: LoadedSpec, context: PlanContext) -> tuple[Problem, ..
         _path_of_the_program,
     ):
         found.extend(site_check(loaded, context))
-    for file_check in (_mount_syntax, _host_notes, values_in_script):
+    for file_check in (_mount_syntax, _host_notes, values_in_script, _one_job_of_a_sweep):
         found.extend(file_check(loaded))
     return tuple(found)
 
@@ -150,6 +150,30 @@ def _path_of_the_program(loaded: LoadedSpec, context: PlanContext) -> Iterator[P
                 where=loaded.locate(f"services.{name}.environment.PATH"),
                 remedy="Set it in the command: `env PATH=… program`.",
             )
+
+
+def _one_job_of_a_sweep(loaded: LoadedSpec) -> Iterator[Problem]:
+    """Outside of `hpcc sweep`, the file is one job, and its sweep says nothing."""
+    if loaded.spec.sweep is None or loaded.is_trial:
+        return
+    where = loaded.locate("sweep")
+    unset = [name for name, origin in loaded.variables_used.items() if origin == "sweep-example"]
+    for name in unset:
+        yield Problem(
+            code="parameter-without-value",
+            message=f"the variable {name} is a parameter of the `sweep`, and has no value in a single job",
+            where=where,
+            remedy=f"Run the trials with `hpcc sweep submit`, or give it a default for a single job: ${{{name}:-value}}.",
+        )
+    if unset:
+        return
+    yield Problem(
+        code="sweep-left-out",
+        message="the `sweep` of this file is left out: this is one job",
+        where=where,
+        remedy="`hpcc sweep submit` runs its trials.",
+        severity="warning",
+    )
 
 
 def _mount_syntax(loaded: LoadedSpec) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -75,6 +75,37 @@ def create_file(path: OurPath, data: bytes) -> bool:
         except OSError as error:
             refuse(path, error)
     return True
+
+
+def create_files(folder: OurPath, files: Mapping[str, bytes]) -> None:
+    """New files of these names are in the folder afterwards, on disk: one sync of the folder, however many they are.
+
+    A client that dies meanwhile leaves some of them, perhaps torn; so they are for files that something else vouches for.
+
+    Raises: RecordError: one is there already with another content, or cannot be written.
+    """
+    with opened_folder(folder, create=True) as descriptor:
+        for name, data in files.items():
+            _create_or_compare(descriptor, folder / name, data)
+        os.fsync(descriptor)
+
+
+def _create_or_compare(folder: int, path: OurPath, data: bytes) -> None:
+    try:
+        descriptor = open_file(folder, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        if read_file(path, max_bytes=len(data)) != data:
+            raise RecordError(f"{path} is there already", remedy="Look at it and move it away.") from None
+        return
+    except OSError as error:
+        refuse(path, error)
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+    except OSError as error:
+        refuse(path, error)
+    finally:
+        os.close(descriptor)
 
 
 def append_line(path: OurPath, line: bytes) -> None:

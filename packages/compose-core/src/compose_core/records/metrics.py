@@ -95,9 +95,10 @@ def metric_row(line: bytes) -> JsonObject | None:
     if at is None:
         return None
     row["sampled_at"] = at
-    for key in _NUMBERS & row.keys():
-        if isinstance(row[key], str):
-            row[key] = _number(row[key])
+    for key in _NUMBERS:
+        value = row.get(key)
+        if type(value) is str:
+            row[key] = _number(value)
     return row
 
 

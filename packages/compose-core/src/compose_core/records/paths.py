@@ -25,6 +25,11 @@ def earlier_name(job_id: str, token: str) -> str:
     return f"{parse_job_id(job_id)}~{parse_token(token)[:8]}"
 
 
+def is_job_record(name: str) -> bool:
+    """The file name in `jobs/` is that of a job's record; those of trials (`12_3.json`) stand behind that of their array."""
+    return name.endswith(".json") and "_" not in name and not name.startswith(".")
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectPaths:
     """What lies beside a compose file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -102,8 +103,12 @@ class SweepGroup(_Part):
     array_job_id: JobIdText | None = None
     submitted_at: float | None = None
     submit_error: str | None = None
-    dropped: bool = False
-    """Its submission came to nothing, and its trials went to a later group."""
+    """Why its submission came to nothing; its trials may have gone to a later group."""
+
+    @property
+    def is_open(self) -> bool:
+        """It is not known to have been taken or refused: its client died, or the scheduler did not answer."""
+        return self.array_job_id is None and self.submit_error is None
 
 
 class SweepManifest(Format):
@@ -131,6 +136,11 @@ class SweepManifest(Format):
     stop_reason: str | None = None
     groups: tuple[SweepGroup, ...] = ()
     trials: tuple[SweepTrial, ...] = ()
+
+    @property
+    def project_dir(self) -> Path:
+        """The compose file's folder."""
+        return Path(self.compose_file).parent
 
     def trial(self, trial_id: str) -> SweepTrial:
         """The trial with this id.

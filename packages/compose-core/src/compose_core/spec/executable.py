@@ -8,9 +8,7 @@ from compose_core.errors import Problem
 from compose_core.spec.loaded import LoadedSpec
 from compose_core.spec.nodes import KeyPath, walk_plain
 
-NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {
-    ("sweep",): "submits one trial for each combination of parameters",
-}
+NOT_EXECUTED_YET: Mapping[tuple[str, ...], str] = {}
 """Key path in canonical YAML (`*`: any name) to what the key will do; a key leaves the table in the change that executes it."""
 
 

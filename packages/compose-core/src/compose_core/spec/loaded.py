@@ -28,6 +28,8 @@ class LoadedSpec:
     """Where each interpolated variable came from; `sweep-example`: the first value of a sweep parameter stood in."""
     secret_values: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Values of secret-looking variables that were filled in: nowhere shown."""
+    is_trial: bool = False
+    """It was filled in for one trial of its `sweep`."""
     locate: Callable[[str], Location] = field(repr=False, compare=False)
     """The place of a key path such as `services.web.image`, or of the nearest key above it that is written."""
 

@@ -71,6 +71,7 @@ def load_spec(
         warnings=findings.in_order(),
         variables_used=dict(values.used),
         secret_values=values.secrets(),
+        is_trial=bool(sweep_variables),
         locate=lambda key_path: _locate(tree, key_path),
     )
 

@@ -12,7 +12,7 @@ from compose_core.cluster.batch_log import batch_log_path, task_log_pattern
 from compose_core.cluster.sbatch_directives import job_options
 from compose_core.job_state import JobId
 from compose_core.plan.model import Plan
-from compose_core.records.job_record import JobArray, JobFacts, JobRecord, RequestedWalltime
+from compose_core.records.job_record import JobArray, JobFacts, JobRecord, RequestedWalltime, SweepPlace
 from compose_core.records.paths import METADATA_FOLDER, JobPaths
 from compose_core.records.requests import Provenance, RecordedJobRequests
 from compose_core.spec.redaction import hidden_in, redacted
@@ -32,6 +32,7 @@ def job_facts(
     token: str,
     run_key: str | None,
     kind: str = "main",
+    sweep: SweepPlace | None = None,
     extra_args: Sequence[str] = (),
 ) -> JobFacts:
     """The facts of one submission."""
@@ -42,6 +43,7 @@ def job_facts(
     return JobFacts(
         backend=context.engine.name,
         kind=kind,
+        sweep=sweep,
         submission_token=token,
         run_key=run_key,
         name=plan.name,

@@ -21,7 +21,7 @@ from compose_core.errors import (
 from compose_core.plan.model import Plan
 from compose_core.records.atomic import create_file, make_new_folder, names_in, remove_file
 from compose_core.records.intent import Intent
-from compose_core.records.job_record import JobRecord
+from compose_core.records.job_record import JobRecord, SweepPlace
 from compose_core.records.journal import JournalEntry, append_journal
 from compose_core.records.outcome import Outcome
 from compose_core.records.token import RANDOM_BYTES, new_token
@@ -92,6 +92,7 @@ def submit_plan(
     *,
     run_key: str | None = None,
     kind: str = "main",
+    sweep: SweepPlace | None = None,
     extra_args: Sequence[str] = (),
     allow_resume_changes: bool = False,
 ) -> Submission:
@@ -117,7 +118,9 @@ def submit_plan(
             refuse_drift(plan)
         if plan.dependency is not None and context.engine.name == "slurm":
             check_dependency(context, plan.dependency)
-        intent = _write_intent(context, plan, script, run_key=run_key, kind=kind, extra_args=tuple(extra_args))
+        intent = _write_intent(
+            context, plan, script, run_key=run_key, kind=kind, sweep=sweep, extra_args=tuple(extra_args)
+        )
         if run_key is not None and not take_key(context, run_key, intent.token, after=after):
             _discard(context, intent.token)
             continue
@@ -200,6 +203,7 @@ def _write_intent(
     run_key: str | None,
     extra_args: tuple[str, ...],
     kind: str = "main",
+    sweep: SweepPlace | None = None,
 ) -> Intent:
     """What is about to be submitted, on disk.
 
@@ -208,7 +212,9 @@ def _write_intent(
     token = _reserve_token(context)
     paths = context.project.submission(token)
     process = context.client.process
-    facts = job_facts(context, plan, script, token=token, run_key=run_key, kind=kind, extra_args=extra_args)
+    facts = job_facts(
+        context, plan, script, token=token, run_key=run_key, kind=kind, sweep=sweep, extra_args=extra_args
+    )
     intent = Intent(
         token=token,
         run_key=run_key,

@@ -29,12 +29,14 @@ REASON_LENGTH = 500
 LOCAL_NOTE = "the local engine has no steps"
 
 
-def sampler_program(script: str, settings: Json) -> bytes:
+def sampler_program(programs: str, settings: Json) -> bytes:
     """What the sampler reads: the length of a program, then the program, which ends with its own call.
 
-    Raises: Refused: the script holds none, or it is damaged.
+    `programs` is the job's script, or the file that the trials of a sweep share.
+
+    Raises: Refused: it holds none, or it is damaged.
     """
-    with open(script, encoding="utf-8") as stream:
+    with open(programs, encoding="utf-8") as stream:
         heading, _, rest = stream.read().rpartition(SAMPLER_BEGIN)
     source = rest.partition(SAMPLER_END)[0] + "\n"
     if not heading or hashlib.sha256(source.encode()).hexdigest() not in heading.rpartition("\n")[2]:
@@ -191,9 +193,10 @@ class SamplerProcess(Tool):
 class Sampling:
     """Starts the sampler, writes down what it tells, ends it. Whatever goes wrong here costs samples, never the job."""
 
-    def __init__(self, script: str, rules: Optional[Json], job_id: str, tools: Tools, record: Record) -> None:
+    def __init__(self, script: str, description: Json, job_id: str, tools: Tools, record: Record) -> None:
         self._script = script
-        self._rules: Json = rules or {}
+        self._programs = str(description.get("programs") or script)
+        self._rules: Json = description.get("metrics") or {}
         self._job_id = job_id
         self._tools = tools
         self._record = record
@@ -260,7 +263,7 @@ class Sampling:
             "collectors": names,
             "metrics_folder": os.path.join(self._record.folder.path, "metrics"),
         }
-        self._unsent = sampler_program(self._script, settings)
+        self._unsent = sampler_program(self._programs, settings)
         log = self._record.folder.open("metrics", "sampler.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             os.set_blocking(log, True)

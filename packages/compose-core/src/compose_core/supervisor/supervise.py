@@ -79,7 +79,7 @@ class Supervisor(Stoppable):
         self.logs = ServiceLogs(folder, description.get("logs"), self.inbox.wake)
         hook_timeout_s = float(description.get("hook_timeout_s") or HOOK_TIMEOUT_S)
         self.hooks = Hooks(script, folder, self.logs, self.record, hook_timeout_s)
-        self.sampling = Sampling(script, description.get("metrics"), job_id, self.tools, self.record)
+        self.sampling = Sampling(script, description, job_id, self.tools, self.record)
         self.owns_processes = not self.is_slurm or any(service.launch == "batch" for service in self.services)
 
         ticks = start_ticks()

@@ -182,7 +182,9 @@ def export_folder(record: JobRecord) -> Path:
 
 def _folder_of_task(folder: Path, record: JobRecord) -> Path:
     """A folder that no other task of the array uses."""
-    return folder if record.array_task_id is None else folder / record.job_id
+    trial = record.sweep.trial_id if record.sweep else None
+    is_own = trial is not None and re.search(rf"(?<![A-Za-z0-9]){re.escape(trial)}(?![A-Za-z0-9])", str(folder))
+    return folder if record.array_task_id is None or is_own else folder / record.job_id
 
 
 def _manifest(record: JobRecord, paths: JobPaths) -> Manifest:

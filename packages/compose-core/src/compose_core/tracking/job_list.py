@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from compose_core.array_tasks import array_tasks
 from compose_core.errors import RecordError
 from compose_core.job_state import JobState
-from compose_core.records.atomic import TEMPORARY_PREFIX
 from compose_core.records.job_index import IndexEntry, ListedJob, ListedService, read_job_index, write_job_index
 from compose_core.records.our_path import opened_folder, refuse
-from compose_core.records.paths import ProjectPaths
+from compose_core.records.paths import ProjectPaths, is_job_record
 
 if TYPE_CHECKING:
     from compose_core.records.job_record import JobRecord
@@ -134,9 +133,7 @@ def _record_stamps(project: ProjectPaths) -> dict[str, str]:
     try:
         with opened_folder(project.jobs) as folder, os.scandir(folder) as entries:
             return {
-                entry.name: _stamp(entry.stat(follow_symlinks=False))
-                for entry in entries
-                if entry.name.endswith(".json") and not entry.name.startswith(TEMPORARY_PREFIX)
+                entry.name: _stamp(entry.stat(follow_symlinks=False)) for entry in entries if is_job_record(entry.name)
             }
     except FileNotFoundError:
         return {}

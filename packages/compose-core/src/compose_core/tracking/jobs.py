@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from compose_core.errors import RecordError
 from compose_core.records.atomic import names_in
 from compose_core.records.job_record import JobRecord
-from compose_core.records.paths import ProjectPaths
+from compose_core.records.paths import ProjectPaths, is_job_record
 from compose_core.tracking.moved_project import where_it_is_now
 
 
@@ -29,7 +29,7 @@ def tracked_jobs(project: ProjectPaths) -> TrackedJobs:
     records = []
     warnings = []
     for name in names_in(project.jobs):
-        if not name.name.endswith(".json"):
+        if not is_job_record(name.name):
             continue
         try:
             record = JobRecord.read(project.jobs / name.name)

@@ -193,7 +193,14 @@ def _records(project: ProjectPaths, removal: Removal) -> list[OurPath]:
             remove_file(aside)
         if _token_in(path) == removal.token:
             found.append(path)
-    return found
+    return [*found, *_records_of_trials(project, removal)]
+
+
+def _records_of_trials(project: ProjectPaths, removal: Removal) -> list[OurPath]:
+    """Of an array whose tasks are the trials of a sweep."""
+    form = re.compile(rf"{re.escape(str(removal.job_id))}_[0-9]+\.json")
+    names = [name.name for name in names_in(project.jobs) if form.fullmatch(name.name)]
+    return [project.jobs / name for name in names if _token_in(project.jobs / name) == removal.token]
 
 
 def _take_away(path: OurPath, token: str) -> None:

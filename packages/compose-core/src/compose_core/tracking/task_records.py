@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from compose_core.cluster.batch_log import batch_log_path, with_own_number
+from compose_core.errors import RecordError
 from compose_core.job_state import JobId
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import JobPaths
+
+SWEEP = "sweep"
+"""The kind of an array whose tasks are trials."""
 
 
 def task_records(record: JobRecord) -> tuple[JobRecord, ...]:
@@ -16,7 +20,21 @@ def task_records(record: JobRecord) -> tuple[JobRecord, ...]:
 
 
 def task_record(array: JobRecord, task: int) -> JobRecord:
-    """What would have been written down of this task, had it been submitted alone."""
+    """What would have been written down of this task, had it been submitted alone; what was, of a trial of a sweep."""
+    return (_written_record(array, task) if array.kind == SWEEP else None) or made_record(array, task)
+
+
+def _written_record(array: JobRecord, task: int) -> JobRecord | None:
+    """None where the client died before it was written, or cannot be read: the sweep's commands write it again."""
+    try:
+        record = JobRecord.read(array.project.job_record(f"{array.job_id}_{task}"))
+    except RecordError:
+        return None
+    return record if record is not None and record.submission_token == array.submission_token else None
+
+
+def made_record(array: JobRecord, task: int) -> JobRecord:
+    """The record of the task as far as it follows from that of the array."""
     assert array.array is not None
     job_id = JobId(f"{array.job_id}_{task}")
     job_dir = Path(array.runtime_root) / job_id

@@ -130,11 +130,18 @@ def _is_late(
     snapshot: JobSnapshot, answer: Accounted, now: float, is_settled: Callable[[Sequence[UsageRow]], bool]
 ) -> bool:
     """It ended lately, after having run, and the accounting does not know all of it."""
-    if not snapshot.terminal or snapshot.ended_at is None or not 0 <= now - snapshot.ended_at <= LAG_S:
+    if not snapshot.terminal or not _ended_lately(snapshot, now):
         return False
     if snapshot.tasks:
         return any(_is_late(task, answer, now, is_settled) for task in snapshot.tasks)
     return snapshot.started_at is not None and not is_settled(answer.of(snapshot.record))
+
+
+def _ended_lately(snapshot: JobSnapshot, now: float) -> bool:
+    """The queue, which tells no end, knows a job for some minutes only."""
+    if snapshot.ended_at is None:
+        return snapshot.source == "squeue"
+    return 0 <= now - snapshot.ended_at <= LAG_S
 
 
 def _named(snapshots: Sequence[JobSnapshot]) -> str:

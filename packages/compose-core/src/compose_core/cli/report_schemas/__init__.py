@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from compose_core.cli.report_schemas.advice import DiffReport, RightSizeReport, ScoreReport
+from compose_core.cli.report_schemas.advice import DiffReport, GerminateReport, RightSizeReport, ScoreReport
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
 from compose_core.cli.report_schemas.completions import CompletionsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
@@ -27,7 +27,14 @@ from compose_core.cli.report_schemas.preflight import PreflightReport
 from compose_core.cli.report_schemas.removal import CancelReport, CancelSubmissionReport, CleanReport, DownReport
 from compose_core.cli.report_schemas.replay import ReplayReport
 from compose_core.cli.report_schemas.report import ErrorReport
+from compose_core.cli.report_schemas.stats import StatsReport
 from compose_core.cli.report_schemas.submission import DryRunReport, ResumeDiffReport, SubmissionReport
+from compose_core.cli.report_schemas.sweep import (
+    SweepListReport,
+    SweepStatusReport,
+    SweepStopReport,
+    SweepSubmissionReport,
+)
 from compose_core.records import monitor_rows
 
 REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
@@ -50,9 +57,17 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "debug": (DebugReport,),
     "logs": (LogsReport,),
     "replay": (ReplayReport,),
+    "stats": (StatsReport,),
     "score": (ScoreReport,),
+    "germinate": (GerminateReport,),
     "diff": (DiffReport,),
-    "cancel": (CancelReport, CancelSubmissionReport),
+    "cancel": (CancelReport, CancelSubmissionReport, SweepStopReport),
+    "sweep submit": (SweepSubmissionReport,),
+    "sweep status": (SweepStatusReport,),
+    "sweep list": (SweepListReport,),
+    "sweep watch": (SweepStatusReport,),
+    "sweep resume": (SweepSubmissionReport,),
+    "sweep stop": (SweepStopReport,),
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
     "down": (DownReport,),
     "clean": (CleanReport,),

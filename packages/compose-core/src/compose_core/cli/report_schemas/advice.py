@@ -1,4 +1,4 @@
-"""Reports of the commands that compare and advise: `diff`, `inspect --rightsize`, `score`."""
+"""Reports of the commands that compare and advise: `diff`, `inspect --rightsize`, `score`, `germinate`."""
 
 from __future__ import annotations
 
@@ -168,3 +168,17 @@ class ScoreReport(Report):
     tips: list[str]
     sources: list[str]
     notes: list[str]
+
+
+class GerminateReport(Report):
+    """`germinate`."""
+
+    compose_file: str
+    cache_dir: str
+    dry_run: bool
+    script_path: str | None
+    job_id: str | None
+    tracked_metadata_path: str | None
+    """`latest-canary.json`; null after a dry run, which submits nothing."""
+    yaml_patch: str
+    report: RightSizeReport | None

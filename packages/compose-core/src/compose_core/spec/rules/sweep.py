@@ -10,8 +10,12 @@ from compose_core.errors import Problem
 from compose_core.spec.kinds import did_you_mean
 from compose_core.spec.models import ParameterRange, RandomMatrix, Sweep
 from compose_core.spec.rules.look import Look
+from compose_core.spec.shell_variables import SET_BY_BASH
 
 DEFAULT_MAX_TRIALS = 100
+_MEANS_SOMETHING = re.compile(
+    r"(?:SLURM|SBATCH|SRUN|HPC_COMPOSE|ENROOT|PYXIS|LD|BASH|PYTHON)_.*|PATH|HOME|USER|SHELL|PWD|TMPDIR|IFS|ENV|CDPATH|HOSTNAME"
+)
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 
 
@@ -30,6 +34,20 @@ def parameters_are_used(look: Look) -> Iterator[Problem]:
                 path,
                 f"Use ${{{name}}} in a value, or ${name} in the command, or remove it.",
             )
+
+
+def parameters_are_harmless(look: Look) -> Iterator[Problem]:
+    """Every parameter is exported on the node, where some names mean something to bash or to Slurm."""
+    sweep = look.spec.sweep
+    for name in _parameter_names(sweep) if sweep is not None else ():
+        if not look.is_sound("sweep", "parameters", name):
+            continue
+        if name in SET_BY_BASH or _MEANS_SOMETHING.fullmatch(name):
+            path = ("sweep", "parameters", name) if sweep and name in sweep.parameters else ("sweep", "trials")
+            message = (
+                f"the sweep parameter '{name}' would be exported on the node, where that name has a meaning already"
+            )
+            yield look.error("sweep-parameter", message, path, "Choose another name.")
 
 
 def combinations(sweep: Sweep) -> int:
@@ -186,6 +204,7 @@ def _values(sweep: Sweep, name: str) -> tuple[str, ...]:
 
 RULES = (
     parameters_are_used,
+    parameters_are_harmless,
     samples_exist,
     trials_are_not_too_many,
     the_scaling_axis_is_a_number,
