@@ -52,15 +52,14 @@ def debug(tools: Tools, job: str | None, file: Path, job_id: str | None, attempt
 
 def diagnosis_of(tools: Tools, file: Path, job_id: str | None, attempt: int | None = None) -> Diagnosis:
     """The job looked at: its state, its logs, and what the scheduler says of one that waits."""
-    from compose_core.insight.diagnosis import diagnose, failing_service, most_telling
+    from compose_core.insight.diagnosis import diagnose, most_telling, telling_services
     from compose_core.operations import engine_of
     from compose_core.tracking.log_tails import log_tails
     from compose_core.tracking.queue_details import queue_details
 
     whole = look_at(tools, tools.find_job(file, job_id), attempt)
     snapshot = most_telling(whole)
-    service = failing_service(snapshot)
-    logs = log_tails(snapshot.record, [service.name] if service else [], attempt=attempt)
+    logs = log_tails(snapshot.record, telling_services(snapshot), attempt=attempt)
     return diagnose(
         snapshot,
         logs,

@@ -10,6 +10,7 @@ import click
 
 from compose_core.cli import options
 from compose_core.cli.jobs_table import print_jobs
+from compose_core.cli.moment import moment
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
 from compose_core.units import counted
@@ -39,14 +40,24 @@ if TYPE_CHECKING:
 @click.option(
     "--name", metavar="TEXT", default="", help="Only jobs with this in their name, or that match it: 'train-*'."
 )
-@click.option("--since", metavar="DURATION", help="Only jobs submitted within this time: 30m, 12h, 7d.")
+@click.option("--since", metavar="TIME", help="Only jobs submitted since 30m, 12h, 7d … ago, or since a date.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), default=None, help="At most the newest N.")
 @click.option("--global", "everywhere", is_flag=True, help="The jobs of all folders that you have submitted from.")
+@click.option(
+    "--watch",
+    "-w",
+    is_flag=True,
+    help="Go on until none of them can change any more: a table that changes on a terminal, else a line for each change.",
+)
 @options.common
-def jobs(tools: Tools, file: Path, everywhere: bool, **choices: Any) -> None:
+def jobs(tools: Tools, file: Path, everywhere: bool, watch: bool, **choices: Any) -> None:
     """The tracked jobs, with one question to the scheduler."""
     wanted = _wanted(tools, **choices)
-    listing, still_open = _listed(tools, _projects(tools, file, everywhere=everywhere), wanted)
+    projects = _projects(tools, file, everywhere=everywhere)
+    if watch:
+        _watch(tools, projects, wanted, with_project=everywhere)
+        return
+    listing, still_open = _listed(tools, projects, wanted)
     for warning in listing.warnings:
         tools.output.talk(f"warning: {warning}")
     if tools.output.is_json:
@@ -67,6 +78,24 @@ def jobs(tools: Tools, file: Path, everywhere: bool, **choices: Any) -> None:
     _tell_rest(tools, listing, wanted, where="" if everywhere else f" from {tools.project_dir(file)}")
 
 
+def _watch(tools: Tools, projects: Sequence[ProjectPaths], wanted: Wanted, *, with_project: bool) -> None:
+    """The list again and again.
+
+    Raises: UsageError: as JSON, which is one answer.
+    """
+    from compose_core.cli.jobs_watch import watch_jobs
+
+    if tools.output.is_json:
+        raise UsageError(
+            "--watch goes on and on, and --format json is one answer",
+            remedy="Leave one of them out; `hpcc monitor --jsonl FILE` writes one object for each change.",
+            code="watch-json",
+        )
+    for project in projects:
+        tools.settle(project.project_dir)
+    watch_jobs(tools, projects, wanted, with_project=with_project)
+
+
 def _wanted(
     tools: Tools, *, show_all: bool, states: tuple[str, ...], name: str, since: str | None, limit: int | None
 ) -> Wanted:
@@ -77,17 +106,8 @@ def _wanted(
     from compose_core.tracking.job_filter import JobFilter, state_words
     from compose_core.tracking.job_listing import Wanted
 
-    after = None if since is None else tools.site.clock.now() - _seconds(since)
+    after = moment("--since", since, tools.site.clock.now())
     return Wanted(filter=JobFilter(states=state_words(states), name=name, since=after), all=show_all, limit=limit)
-
-
-def _seconds(text: str) -> int:
-    from compose_core.units import parse_duration_s
-
-    try:
-        return parse_duration_s(text)
-    except ValueError as error:
-        raise UsageError(f"--since: {error}", code="since") from error
 
 
 def _projects(tools: Tools, file: Path, *, everywhere: bool) -> tuple[ProjectPaths, ...]:
@@ -128,5 +148,7 @@ def _tell_rest(tools: Tools, listing: JobListing, wanted: Wanted, *, where: str)
         tools.output.talk(f"no job has been submitted{where}")
     elif wanted.filter and not listing.jobs:
         tools.output.talk(f"none of the {counted(listing.tracked, 'job')} matches")
-    elif listing.hidden and not wanted.filter:
+    elif listing.matching > len(listing.jobs):
+        tools.output.talk(f"and {counted(listing.matching - len(listing.jobs), 'job')} more")
+    elif listing.hidden and not wanted.takes_all:
         tools.output.talk(f"and {counted(listing.hidden, 'job')} more that ended before: hpcc jobs --all")

@@ -65,7 +65,7 @@ class Output:
 
         shown = [[terminal_text(self._without_secrets(cell)) for cell in row] for row in rows]
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        head, *lines = columns_of(columns, shown, width=width, style=_styled)
+        head, *lines = columns_of(columns, shown, width=width, style=styled)
         click.echo("\n".join([click.style(head, bold=True), *lines]))
 
     def _without_secrets(self, text: str) -> str:
@@ -110,6 +110,7 @@ _STYLES = {
 }
 
 
-def _styled(cell: str, shown: str) -> str:
+def styled(cell: str, shown: str) -> str:
+    """The shown text in the colour that the whole cell calls for."""
     colour = _STYLES.get(cell.partition(" ")[0])
     return click.style(shown, fg=colour) if colour else shown

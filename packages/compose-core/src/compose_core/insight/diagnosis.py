@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from compose_core.tracking.snapshot import JobSnapshot, ServiceSnapshot
 
 
+_LOGS_SHOWN = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextCommand:
     """Something to type next."""
@@ -103,6 +106,15 @@ def failing_service(snapshot: JobSnapshot) -> ServiceSnapshot | None:
     return min(failed, key=_order_of_failure, default=None)
 
 
+def telling_services(snapshot: JobSnapshot) -> tuple[str, ...]:
+    """Whose logs are worth a look: the one that failed first, else the first few that have been started."""
+    failed = failing_service(snapshot)
+    if failed is not None:
+        return (failed.name,)
+    started = [one.name for one in snapshot.services if one.state is not None and one.state.started_at is not None]
+    return () if snapshot.succeeded else tuple(started[:_LOGS_SHOWN])
+
+
 def diagnose(
     snapshot: JobSnapshot,
     logs: Sequence[LogTail],
@@ -167,7 +179,7 @@ def _facts(snapshot: JobSnapshot, service: ServiceSnapshot | None, details: Mapp
     if snapshot.cause and snapshot.cause != "completed":
         yield f"the supervisor ended it for this cause: {snapshot.cause}"
     if snapshot.reason:
-        words = reason_in_words(snapshot.reason)
+        words = "" if snapshot.state.is_waiting else reason_in_words(snapshot.reason)  # the headline has them
         yield f"Slurm's reason is {snapshot.reason}{f': {words}' if words else ''}"
     if snapshot.detail:
         yield snapshot.detail

@@ -23,6 +23,8 @@ class Wanted:
     """Also all others that are over; a filter or a limit means that as well."""
     limit: int | None = None
     """At most so many, the newest."""
+    keep: frozenset[str] = frozenset()
+    """Tokens of jobs that are shown although they are over."""
 
     @property
     def takes_all(self) -> bool:
@@ -108,7 +110,7 @@ def _chosen(jobs: Sequence[ListedJob], wanted: Wanted) -> list[ListedJob]:
     if wanted.takes_all:
         return [job for job in jobs if wanted.filter.shows(job)]
     last = max((job for job in jobs if job.terminal), key=lambda job: (job.ended_at or 0.0, *_age(job)), default=None)
-    return [job for job in jobs if not job.terminal or job is last]
+    return [job for job in jobs if not job.terminal or job is last or job.submission_token in wanted.keep]
 
 
 def _age(job: ListedJob) -> tuple[float, str]:
