@@ -7,7 +7,8 @@ from typing import Any
 from compose_core.insight.diagnosis import Diagnosis, diagnose, failing_service, most_telling
 from compose_core.job_state import JobState
 from compose_core.records.state import ServiceState
-from compose_core.tracking.log_tails import FileFacts, LogTail
+from compose_core.tracking.file_facts import FileFacts
+from compose_core.tracking.log_tails import LogTail
 from compose_core.tracking.snapshot import JobSnapshot, ServiceSnapshot
 from tests.core.insight.runs import record
 

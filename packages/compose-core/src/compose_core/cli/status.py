@@ -172,7 +172,7 @@ def _time_left(snapshot: JobSnapshot) -> str:
 
 def _log_age(path: str, now: float) -> str:
     """` (3s ago)`."""
-    from compose_core.tracking.log_tails import file_facts
+    from compose_core.tracking.file_facts import file_facts
 
     facts = file_facts(path)
     if facts.updated_at is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def status_report(snapshot: JobSnapshot, details: QueueDetails) -> dict[str, Any]:
     """The fields of `status`; times in epoch seconds."""
     from compose_core.tracking.earlier_attempt import attempts_known
-    from compose_core.tracking.log_tails import file_facts
+    from compose_core.tracking.file_facts import file_facts
 
     record, now = snapshot.record, snapshot.observed_at
     is_array = record.array is not None
@@ -115,7 +115,7 @@ def first_failure(snapshot: JobSnapshot) -> dict[str, Any] | None:
 
 
 def _service(service: ServiceSnapshot, now: float) -> dict[str, Any]:
-    from compose_core.tracking.log_tails import file_facts
+    from compose_core.tracking.file_facts import file_facts
 
     state = service.state
     duration = None

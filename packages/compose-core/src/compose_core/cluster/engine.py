@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Literal, Protocol, Self
 
 from compose_core.cluster.usage_rows import RunningSteps, UsageRows
+from compose_core.frozen import Frozen
 from compose_core.job_state import JobId, JobState
 
 EngineName = Literal["slurm", "local"]
 EvidenceSource = Literal["squeue", "sacct", "scontrol", "local"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitRequest:
+class SubmitRequest(Frozen, kw_only=True):
     """One script to submit, once."""
 
     token: str
@@ -35,8 +35,7 @@ class SubmitRequest:
     """Where job folders are made; None: `.hpc-compose` in the project folder."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Frozen, kw_only=True):
     """The scheduler has the job."""
 
     job_id: JobId
@@ -48,8 +47,7 @@ class Accepted:
     """Where the script's own output goes; None when that is only known on the node."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Frozen, kw_only=True):
     """The scheduler answered no; there is no job."""
 
     kind: Literal["permanent", "limit", "unreachable"]
@@ -58,8 +56,7 @@ class Refused:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ambiguous:
+class Ambiguous(Frozen, kw_only=True):
     """It is not known whether the scheduler took the job: ask for the token, never submit again."""
 
     message: str
@@ -99,8 +96,7 @@ class JobRow:
     """`7`; or `2-5%2` for tasks that still wait together, in one row whose `job_id` is the array's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(Frozen, kw_only=True):
     """The source answered: these jobs and no others are known to it."""
 
     rows: tuple[JobRow, ...]
@@ -111,8 +107,7 @@ class Rows:
     """When the source was asked: what happened after that may be missing. None: for this very caller, just now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unavailable:
+class Unavailable(Frozen, kw_only=True):
     """The source did not answer."""
 
     kind: Literal["unreachable", "disabled", "missing", "error"]
@@ -126,8 +121,7 @@ class Unavailable:
 Answer = Rows | Unavailable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelAnswer:
+class CancelAnswer(Frozen, kw_only=True):
     """What became of a request to signal a job; the end itself is confirmed by observing it."""
 
     requested: bool

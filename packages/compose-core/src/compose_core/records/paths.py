@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from compose_core.frozen import Frozen
 from compose_core.job_state import parse_job_id
 from compose_core.records.our_path import OurPath
 from compose_core.records.token import parse_token
@@ -30,8 +30,7 @@ def is_job_record(name: str) -> bool:
     return name.endswith(".json") and "_" not in name and not name.startswith(".")
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectPaths:
+class ProjectPaths(Frozen):
     """What lies beside a compose file."""
 
     project_dir: Path
@@ -138,8 +137,7 @@ class ProjectPaths:
         return self.run_keys / (f"{digest}~{parse_token(after)}.json" if after else f"{digest}.json")
 
 
-@dataclass(frozen=True, slots=True)
-class SubmissionPaths:
+class SubmissionPaths(Frozen):
     """What belongs to one submission."""
 
     folder: OurPath
@@ -206,8 +204,7 @@ def parse_sweep_id(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class SweepPaths:
+class SweepPaths(Frozen):
     """What belongs to one sweep."""
 
     folder: OurPath
@@ -246,8 +243,7 @@ def _sweep_part(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class JobPaths:
+class JobPaths(Frozen):
     """What a job writes into its folder."""
 
     job_dir: Path
@@ -349,8 +345,7 @@ class JobPaths:
         return self.folder / "service-exits"
 
 
-@dataclass(frozen=True, slots=True)
-class StatePaths:
+class StatePaths(Frozen):
     """What lies in the user's state folder, `~/.local/state/hpc-compose` unless XDG_STATE_HOME says otherwise."""
 
     state_dir: Path
@@ -376,8 +371,7 @@ class StatePaths:
         return self.folder / "scheduler" / digest[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class CachePaths:
+class CachePaths(Frozen):
     """What lies in the image cache, `x-slurm.cache_dir`."""
 
     cache_dir: Path
@@ -436,8 +430,7 @@ def image_lease(image: OurPath) -> OurPath:
     return image.folder / f"{image.name}.lease"
 
 
-@dataclass(frozen=True, slots=True)
-class ExportPaths:
+class ExportPaths(Frozen):
     """Where exported artifacts go."""
 
     export_dir: Path

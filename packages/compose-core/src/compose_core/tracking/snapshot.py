@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from compose_core.cluster.engine import Answer, JobRow, Unavailable
 from compose_core.cluster.job_rows import RowIndex
+from compose_core.frozen import Frozen
 from compose_core.job_state import JobId, JobState
 from compose_core.records.end_marker import EndMarker
 from compose_core.records.ending import Ending
@@ -45,8 +46,7 @@ _UNMET_DEPENDENCY = frozenset({"DependencyNeverSatisfied", "Dependency"})
 """Seen with 22.05 and --kill-on-invalid-dep=yes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class Word(Frozen, kw_only=True):
     """What one source says of one job."""
 
     answered: bool
@@ -64,8 +64,7 @@ class Word:
         return now if self.asked_at is None else min(self.asked_at, now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Memory(Frozen, kw_only=True):
     """What an earlier look left behind."""
 
     last_state: JobState | None = None
@@ -86,8 +85,7 @@ class Memory:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSnapshot:
+class ServiceSnapshot(Frozen, kw_only=True):
     """One service of the job."""
 
     name: str
@@ -105,8 +103,7 @@ class ServiceSnapshot:
         return {**fields, "status": self.status, "alive": self.alive, "log_path": self.log_path}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSnapshot:
+class JobSnapshot(Frozen, kw_only=True):
     """How a job is, as far as anybody knows."""
 
     record: JobRecord
@@ -232,8 +229,7 @@ class JobSnapshot:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Frozen, kw_only=True):
     """Everything that is known of one job at one time."""
 
     record: JobRecord
@@ -270,8 +266,7 @@ class Evidence:
         return _since(self.memory.unlisted_since, self.accounting.at(self.now))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
+class _Verdict(Frozen, kw_only=True):
     state: JobState
     source: Source
     terminal: bool = False
