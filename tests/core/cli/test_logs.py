@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from compose_core.cli.log_lines import service_colours
 from compose_core.cli.main import run
 from compose_core.cli.moment import epoch_s, moment
 from compose_core.clock import iso
 from compose_core.errors import UsageError
+from compose_core.watch.colours import service_colours
 from tests.core.tracking.world import NOW, World
 from tests.jobs.project import check_report
 

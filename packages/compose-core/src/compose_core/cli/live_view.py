@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compose_core.cli.up import command_for
 from compose_core.operations import poller
 from compose_core.tracking.observe import observe_one
+from compose_core.tracking.task_records import task_record
+from compose_core.watch.job_view import job_view
 from compose_core.watch.live import LiveFeed
-from compose_core.watch.model import JobView, Model
+from compose_core.watch.model import JobView, Model, ServiceView
 
 if TYPE_CHECKING:
     from compose_core.cli.following import Following
@@ -35,7 +38,7 @@ def watch_in_view(
 
     feed = LiveFeed(record, poller(tools.site, [record]), clock, only=services, refresh_s=following.refresh_s)
     first = Model(
-        job=JobView(job_id=record.job_id, name=record.name, engine=record.backend, state="…"),
+        job=_first_look(by_files),
         hold=following.hold,
         now=clock.now(),
         only=tuple(services),
@@ -45,7 +48,9 @@ def watch_in_view(
     except Ended as end:
         return 128 + end.number
     if model.leaving in _NEXT_COMMANDS:
-        tools.output.data(command_for(record, _next_command(model, _NEXT_COMMANDS[str(model.leaving)])))
+        task = model.choice.task
+        meant = task_record(record, int(task)) if task is not None else record
+        tools.output.data(command_for(meant, _next_command(model, _NEXT_COMMANDS[str(model.leaving)])))
         return 1 if model.job.failed else 0
     if feed.snapshot is not None and feed.snapshot.terminal:
         return feed.snapshot
@@ -53,6 +58,15 @@ def watch_in_view(
     for command in ("watch", "cancel"):
         tools.output.talk(f"  {command_for(record, command)}")
     return 0
+
+
+def _first_look(by_files: JobSnapshot) -> JobView:
+    """What is shown until the scheduler has answered for the first time."""
+    job = job_view(by_files)
+    if by_files.source == "state" and not by_files.stale:
+        return job
+    services = tuple(ServiceView(name=name) for name in by_files.record.services)
+    return replace(job, state="asking …", source="", stale=False, notes=(), services=services, tasks=())
 
 
 def _holds(following: Following, snapshot: JobSnapshot) -> bool:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from compose_core.terminal_text import terminal_text
+from compose_core.watch.colours import colour_of, service_colours, service_of
 
 if TYPE_CHECKING:
     from compose_core.tracking.log_lines import LogLine
 
-_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _CHUNK = 64 * 1024
 
 
@@ -43,7 +43,7 @@ def print_log_lines(
         count += 1
         prefix = prefixes.get(line.service)
         if prefix is None:
-            colour = colours.get(_service(line.service)) or colour_of(line.service)
+            colour = colours.get(service_of(line.service)) or colour_of(line.service)
             prefix = prefixes[line.service] = _prefix(line.service, width, colour)
         waiting.append(_shown(line, prefix, raw=raw))
         size += len(waiting[-1])
@@ -63,26 +63,6 @@ def print_log_report(head: Mapping[str, Any], lines: Iterable[LogLine]) -> None:
         click.echo(f"{separator}\n    {json.dumps(row)}", nl=False)
         separator = ","
     click.echo(f"{separator}]\n}}" if separator.endswith("[") else "\n  ]\n}")
-
-
-def service_colours(services: Sequence[str]) -> dict[str, str]:
-    """A colour for each service of a job, another one for each as long as there are enough; the same in every command."""
-    chosen: dict[str, str] = {}
-    for service in services:
-        free = [colour for colour in _COLOURS if colour not in chosen.values()]
-        liked = colour_of(service)
-        chosen[service] = liked if liked in free or not free else free[0]
-    return chosen
-
-
-def colour_of(service: str) -> str:
-    """The colour that a name likes best."""
-    return _COLOURS[sum(_service(service).encode("utf-8", "surrogatepass")) % len(_COLOURS)]
-
-
-def _service(name: str) -> str:
-    """The service behind the number of its task."""
-    return name.rpartition("/")[2]
 
 
 def _prefix(service: str, width: int, colour: str) -> str:

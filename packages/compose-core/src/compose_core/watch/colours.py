@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _SERVICES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 _GOOD = frozenset({"COMPLETED", "ready", "running", "exited", "RUNNING"})
@@ -15,9 +16,26 @@ _WARNING = re.compile(r"\bwarn(?:ing)?s?\b", re.IGNORECASE)
 YELLOW_FROM, RED_FROM = 0.75, 0.90
 
 
+def service_colours(services: Sequence[str]) -> dict[str, str]:
+    """A colour for each service of a job, another one for each as long as there are enough; the same in every command."""
+    chosen, free = dict[str, str](), list(_SERVICES)
+    for service in services:
+        liked = colour_of(service)
+        colour = liked if liked in free or not free else free[0]
+        chosen[service] = colour
+        if colour in free:
+            free.remove(colour)
+    return chosen
+
+
 def colour_of(service: str) -> str:
-    """The same colour for the same name, in every command."""
-    return _SERVICES[sum(service.encode("utf-8", "surrogatepass")) % len(_SERVICES)]
+    """The colour that a name likes best."""
+    return _SERVICES[sum(service_of(service).encode("utf-8", "surrogatepass")) % len(_SERVICES)]
+
+
+def service_of(log: str) -> str:
+    """The service behind the number of its task: `app` of `3/app`."""
+    return log.rpartition("/")[2]
 
 
 def colour_of_state(state: str) -> str:

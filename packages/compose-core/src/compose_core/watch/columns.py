@@ -51,7 +51,7 @@ def service_columns(services: Sequence[ServiceView]) -> list[Column]:
     """One row per service."""
     return [
         _column("SERVICE", [clean(one.name) for one in services], most=24),
-        _column("STEP", [clean(one.step) or "-" for one in services], rank=3, most=12),
+        _column("STEP", [clean(one.step) or "-" for one in services], rank=3, most=16),
         _column("PID", [str(one.pid) if one.pid else "-" for one in services], rank=4),
         _column("READY", [_READY[one.ready] for one in services], rank=1),
         _column("STATE", [clean(one.status) for one in services], is_state=True),

@@ -62,10 +62,11 @@ def _notes(snapshot: JobSnapshot, trouble: str) -> Iterator[str]:
 
 
 def _services(snapshot: JobSnapshot) -> tuple[ServiceView, ...]:
-    return tuple(_service(service) for service in snapshot.services)
+    has_steps = snapshot.record.backend == "slurm"
+    return tuple(_service(service, has_steps=has_steps) for service in snapshot.services)
 
 
-def _service(service: ServiceSnapshot) -> ServiceView:
+def _service(service: ServiceSnapshot, *, has_steps: bool) -> ServiceView:
     state = service.state
     if state is None:
         return ServiceView(name=service.name, status=service.status)
@@ -73,7 +74,7 @@ def _service(service: ServiceSnapshot) -> ServiceView:
     return ServiceView(
         name=service.name,
         status=service.status,
-        step=state.step_id or "",
+        step=(state.step_id or state.step_name) if has_steps else "",
         pid=state.launcher_pid if service.alive else 0,
         ready=ready,
         restarts=state.restart_count,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.text import Text
 
 from compose_core.tracking.log_lines import LogLine
 from compose_core.units import counted
-from compose_core.watch.colours import colour_of, colour_of_line
+from compose_core.watch.colours import colour_of, colour_of_line, service_colours, service_of
 from compose_core.watch.model import Model
 from compose_core.watch.text import clean
 
@@ -37,14 +39,17 @@ def log_lines(model: Model, width: int, height: int) -> list[Text]:
     shown = [*pane.lines[max(0, end - height) : end], *open_line][-height:]
     if not shown:
         return [Text("no output yet" if model.mode == "live" else "no output", style="dim")]
-    return [_line(line, width, is_named=is_named) for line in shown]
+    colours = service_colours([service.name for service in model.services]) if is_named else {}
+    return [_line(line, width, colours, is_named=is_named) for line in shown]
 
 
-def _line(line: LogLine, width: int, *, is_named: bool) -> Text:
+def _line(line: LogLine, width: int, colours: Mapping[str, str], *, is_named: bool) -> Text:
     text = clean(line.text, max(1, width))
     found = Text()
     if is_named and line.service:
-        found.append(f"[{clean(line.service)}] ", style=colour_of(line.service))
+        found.append(
+            f"[{clean(line.service)}] ", style=colours.get(service_of(line.service)) or colour_of(line.service)
+        )
     if line.is_note:
         return found.append(f"[{text}]", style="dim")
     return found.append(f"{text} …" if line.is_cut else text, style=colour_of_line(text))
