@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,6 +17,9 @@ from compose_core.sweep.ranking import ResultRow, ScalingSeries, Standing
 CURVE_POINTS = 400
 """A longer curve is thinned out: what is drawn has no more points across."""
 _COLORS = "Viridis"
+_DECADES = 50
+"""Numbers that differ by this factor are shown by their logarithm."""
+_MOST_TICKS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +118,28 @@ def _parallel(report: SweepReport, names: Sequence[str]) -> dict[str, Any] | Non
 
 
 def _dimension(name: str, texts: Sequence[str]) -> dict[str, Any]:
-    numbers = [_number(text) for text in texts]
-    if None not in numbers:
-        return {"label": name, "values": numbers}
-    words = sorted(set(texts))
+    """Numbers on a scale, of their logarithm where they span decades; words, and few numbers, as ticks."""
+    found = [_number(text) for text in texts]
+    numbers = [number for number in found if number is not None]
+    if len(numbers) < len(texts):
+        words = sorted(set(texts))
+        return _ticked(name, [float(words.index(text)) for text in texts], texts)
+    if min(numbers) > 0 and max(numbers) / min(numbers) >= _DECADES:
+        return _ticked(name, [math.log10(number) for number in numbers], texts)
+    return _ticked(name, numbers, texts)
+
+
+def _ticked(name: str, places: Sequence[float], texts: Sequence[str]) -> dict[str, Any]:
+    ticks = dict(sorted(zip(places, texts)))
+    if len(ticks) > _MOST_TICKS:
+        step = len(ticks) / _MOST_TICKS
+        kept = {round(number * step) for number in range(_MOST_TICKS)}
+        ticks = {place: text for number, (place, text) in enumerate(ticks.items()) if number in kept}
     return {
         "label": name,
-        "values": [words.index(text) for text in texts],
-        "tickvals": list(range(len(words))),
-        "ticktext": [word[:40] for word in words],
+        "values": list(places),
+        "tickvals": list(ticks),
+        "ticktext": [text[:40] for text in ticks.values()],
     }
 
 
