@@ -68,6 +68,11 @@ def note_best(paths: SweepPaths, trial_id: str | None, *, at: float) -> None:
     _append(paths, {"event": "best", "at": at, "trial_id": trial_id})
 
 
+def note_pruned(paths: SweepPaths, trial_id: str, *, why: str, at: float) -> None:
+    """The trial is hopeless, and its end is about to be asked for."""
+    _append(paths, {"event": "pruned", "at": at, "trial_id": trial_id, "why": why})
+
+
 def _append(paths: SweepPaths, row: JsonObject) -> None:
     append_line(paths.journal, json_bytes({"schema_version": 1, **row}))
 
@@ -138,6 +143,7 @@ class _Folding:
             "resumed": self._resumed,
             "observed": self._observed,
             "best": self._best,
+            "pruned": self._pruned,
         }
 
     def take(self, row: JsonObject) -> None:
@@ -168,6 +174,7 @@ class _Folding:
                 "objective": None,
                 "objective_error": None,
                 "observed_at": None,
+                "pruned": None,
             }
             earlier = (*trial.earlier, latest) if latest else trial.earlier
             self._trials[trial_id] = trial.model_copy(update={**fresh, "earlier": earlier})
@@ -218,6 +225,9 @@ class _Folding:
     def _best(self, row: JsonObject) -> None:
         trial_id = row.get("trial_id")
         self._fields["best_trial"] = self._trials[trial_id].trial_id if trial_id is not None else None
+
+    def _pruned(self, row: JsonObject) -> None:
+        self._update(row["trial_id"], pruned=str(row["why"]))
 
     def _update(self, trial_id: str, *, of_group: str | None = None, **fields: Any) -> None:
         trial: SweepTrial = self._trials[trial_id]

@@ -87,6 +87,8 @@ class SweepTrial(_Part):
     objective: float | None = None
     objective_error: str | None = None
     observed_at: float | None = None
+    pruned: str | None = None
+    """Why it was ended early, as one that is hopeless."""
 
 
 class SweepGroup(_Part):
