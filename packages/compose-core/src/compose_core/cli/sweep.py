@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from compose_core.cli.sweep_list import list_sweeps
+from compose_core.cli.sweep_observe import sweep_observe as observe
+from compose_core.cli.sweep_results import sweep_results as results
 from compose_core.cli.sweep_resume import resume
 from compose_core.cli.sweep_status import status
 from compose_core.cli.sweep_stop import stop
@@ -17,5 +19,5 @@ def sweep() -> None:
     """The group of the commands about sweeps."""
 
 
-for command in (submit, status, list_sweeps, watch, resume, stop):
+for command in (submit, status, list_sweeps, watch, observe, results, resume, stop):
     sweep.add_command(command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import options, sweep_options
 from compose_core.cli.sweep_rows import print_results
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     " file has `sweep.prune`, and stops the sweep when --stop-when is met.",
 )
 @options.compose_file
-@click.option("--sweep-id", metavar="ID", help="This sweep instead of the newest.")
+@sweep_options.sweep_id
 @click.option("--watch", is_flag=True, help="Go on until the sweep is over.")
 @click.option("--stop-when", metavar="CONDITION", help="Stop the sweep when a trial meets it: 'objective < 0.05'.")
 @click.option(
@@ -46,8 +46,6 @@ def sweep_observe(
     scaling: bool,
 ) -> int:
     """One look, or as many as it takes."""
-    from compose_core.records.paths import ProjectPaths
-    from compose_core.sweep.hold import find_sweep
     from compose_core.sweep.observe import SweepObserver
     from compose_core.sweep.stop_when import StopWhen
     from compose_core.tracking.poller import Pace
@@ -56,7 +54,7 @@ def sweep_observe(
     interval_s = _seconds("--poll-interval", poll_interval)
     timeout_s = _seconds("--timeout", timeout) if timeout is not None else None
     pace = Pace(first_s=interval_s, longest_s=interval_s, longest_silent_s=max(300.0, interval_s), files_s=interval_s)
-    manifest = find_sweep(ProjectPaths(tools.project_dir(file)), sweep_id)
+    manifest = sweep_options.find_sweep(tools, file, sweep_id)
     observer = SweepObserver(tools.site, manifest, pace=pace)
     if condition is not None and manifest.objective is None:
         raise UsageError("--stop-when needs an objective", remedy="Add `sweep.objective` to the compose file.")
@@ -115,7 +113,11 @@ class _Watcher:
             return
         condition = self._condition
         for row in results.rows:
-            if row.objective is not None and row.status in ("completed", "running") and condition.is_met_by(row.objective):
+            if (
+                row.objective is not None
+                and row.status in ("completed", "running")
+                and condition.is_met_by(row.objective)
+            ):
                 from compose_core.sweep.stop import stop_sweep
 
                 reason = f"{condition}: {row.trial_id} has {row.objective:g}"

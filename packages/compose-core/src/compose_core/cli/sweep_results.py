@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import options, sweep_options
+from compose_core.cli.output import json_text
 from compose_core.cli.sweep_rows import print_results
 from compose_core.cli.tools import Tools
 from compose_core.errors import UsageError
@@ -21,24 +22,20 @@ if TYPE_CHECKING:
     help="What came of a sweep: the figure of every trial, mean and deviation over replicates, the ranking.",
 )
 @options.compose_file
-@click.option("--sweep-id", metavar="ID", help="This sweep instead of the newest.")
+@sweep_options.sweep_id
 @click.option("--scaling", is_flag=True, help="Show the scaling along the objective's axis, too.")
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout."
-)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of stdout.")
 @options.common_with("text", "json", "csv", "html")
 def sweep_results(tools: Tools, file: Path, sweep_id: str | None, scaling: bool, output: Path | None) -> None:
     """One look, in the form that is asked for."""
-    from compose_core.sweep.hold import find_sweep
     from compose_core.sweep.observe import SweepObserver
-    from compose_core.records.paths import ProjectPaths
 
     form = tools.output.format
     if form == "html" and output is None:
         raise UsageError("an HTML report goes to a file", remedy="Name it: --output report.html.")
     if form == "text" and output is not None:
         raise UsageError("--output takes json, csv or html", remedy="Add --format html, or redirect the text.")
-    observer = SweepObserver(tools.site, find_sweep(ProjectPaths(tools.project_dir(file)), sweep_id))
+    observer = SweepObserver(tools.site, sweep_options.find_sweep(tools, file, sweep_id))
     results = observer.look(with_curves=form == "html")
     observer.write_down(results)
     if form == "text":
@@ -57,9 +54,7 @@ def _rendered(tools: Tools, results: SweepResults) -> str:
         return results.as_html(made_at=tools.site.clock.now())
     if tools.output.format == "csv":
         return results.as_csv()
-    from compose_core.cli.output import json_text
-
-    return json_text(results.as_json())
+    return json_text(results.as_json()) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

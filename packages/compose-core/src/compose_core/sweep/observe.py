@@ -86,9 +86,7 @@ class SweepObserver:
         for row in results.rows:
             if _is_news(row, known[row.trial_id]):
                 has_news = True
-                note_observed(
-                    paths, row.trial_id, objective=row.objective, objective_error=row.objective_error, at=now
-                )
+                note_observed(paths, row.trial_id, objective=row.objective, objective_error=row.objective_error, at=now)
         best = results.best.trial_id if results.best else None
         if best != self.manifest.best_trial:
             has_news = True
@@ -143,7 +141,9 @@ class SweepObserver:
         if self._reader is None:
             return Reading(error=_NO_OBJECTIVE)
         if state.snapshot is None or state.status == "pending":
-            return Reading(value=state.trial.objective, error=None if state.trial.objective is not None else "it has not begun")
+            return Reading(
+                value=state.trial.objective, error=None if state.trial.objective is not None else "it has not begun"
+            )
         found = self._reader.read(state.snapshot.record)
         if found.value is None and state.trial.objective is not None:
             return Reading(value=state.trial.objective)
