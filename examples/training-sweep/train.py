@@ -16,7 +16,7 @@ random.seed(given.seed)
 points = [(x / 100, 3 * x / 100 - 1 + random.gauss(0, 0.05)) for x in range(100)]
 slope = offset = 0.0
 job = Path(os.environ["HPC_COMPOSE_JOB_DIR"])
-with (job / "trial.jsonl").open("a", encoding="utf-8") as figures:
+with (job / "trial.jsonl").open("a", encoding="utf-8", buffering=1) as figures:
     for epoch in range(5):
         random.shuffle(points)
         for start in range(0, len(points), given.batch):

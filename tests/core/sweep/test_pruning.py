@@ -74,6 +74,15 @@ def test_at_a_rung_a_late_improvement_is_not_yet_seen() -> None:
     assert names(hopeless(curves, ["late"], ASHA, LESS)) == ["late"]
 
 
+def test_a_trial_that_outlives_the_others_is_judged_where_they_still_were() -> None:
+    """They ended well after a few steps, and this one goes on for ever."""
+    curves = {f"t{level}": curve(*[float(level)] * 6) for level in range(1, 6)}
+    (decision,) = hopeless({**curves, "long": curve(*[9.0] * 90)}, ["long"], MEDIAN, LESS)
+    assert (decision.step, decision.threshold) == (6.0, 3.0)
+    two = {"a": curve(1, 1), "long": curve(*[9.0] * 90)}
+    assert [one.step for one in hopeless(two, ["long"], ASHA, LESS)] == [2.0]
+
+
 def test_the_first_at_a_rung_goes_on() -> None:
     assert hopeless({"a": curve(5, 5)}, ["a"], ASHA, LESS) == ()
     assert hopeless({"a": curve(5)}, ["a"], ASHA, LESS) == ()

@@ -18,8 +18,13 @@ from compose_core.clock import with_readable_times
 from compose_core.errors import EnvironmentProblem, Problem
 from compose_core.terminal_text import terminal_text
 
-Format = Literal["text", "json", "csv", "jsonl"]
+Format = Literal["text", "json", "csv", "jsonl", "html"]
 """Every command has the first two."""
+
+
+def json_text(report: Mapping[str, Any]) -> str:
+    """A report as it is written, times in ISO 8601."""
+    return json.dumps(with_readable_times(report), indent=2, default=str)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,7 @@ class Output:
 
     def json(self, report: Mapping[str, Any]) -> None:
         """The command's answer, as JSON."""
-        click.echo(json.dumps(with_readable_times(report), indent=2, default=str))
+        click.echo(json_text(report))
 
     def talk(self, text: str) -> None:
         """What a person may like to know meanwhile; silent with --quiet."""

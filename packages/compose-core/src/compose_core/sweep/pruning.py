@@ -106,19 +106,22 @@ def _costs(curve: Curve, sign: float) -> tuple[float, ...]:
 
 
 def _by_median(name: str, costs: Mapping[str, Curve], rule: Prune) -> Pruned | None:
-    """Its best figure so far is worse than the median of the others' running means at the same step."""
+    """Its best figure is worse than the median of the others' running means up to the same step.
+
+    That step is the last one that it and enough others have reached: a trial that outlives the others is judged there.
+    """
     own = costs[name]
-    step = own.last_step
-    if len(own.steps) < rule.min_steps:
+    others = sorted((curve for other, curve in costs.items() if other != name), key=lambda curve: -curve.last_step)
+    if len(others) < MEDIAN_NEEDS:
         return None
-    means = []
-    for other, curve in costs.items():
-        seen = curve.until(step) if other != name and curve.last_step >= step else ()
-        if seen:
-            means.append(_mean(seen))
+    step = min(own.last_step, others[MEDIAN_NEEDS - 1].last_step)
+    seen = own.until(step)
+    if len(seen) < rule.min_steps:
+        return None
+    means = [_mean(curve.until(step)) for curve in others if curve.last_step >= step and curve.until(step)]
     if len(means) < MEDIAN_NEEDS:
         return None
-    threshold, best = statistics.median(means), min(own.values)
+    threshold, best = statistics.median(means), min(seen)
     if not math.isfinite(threshold) or best <= threshold:
         return None
     return Pruned(
@@ -131,35 +134,33 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _by_halving(name: str, costs: Mapping[str, Curve], rule: Prune) -> Pruned | None:
-    """At the highest rung that it has reached, it is not among the best one in `reduction_factor` of all that came there.
+    """It is not among the best one in `reduction_factor` of all that came to the last rung that enough of them reached.
 
     Rungs lie at min_steps, min_steps * reduction_factor, and so on, counted in points of the curve.
     """
     own = costs[name]
-    rung = _rung(len(own.steps), rule)
-    if rung is None:
-        return None
-    reached = {other: min(curve.values[:rung]) for other, curve in costs.items() if len(curve.values) >= rung}
-    if len(reached) < rule.reduction_factor:
-        return None
-    kept = len(reached) // rule.reduction_factor
-    threshold = sorted(reached.values())[kept - 1]
-    if not math.isfinite(threshold) or reached[name] <= threshold:
-        return None
-    return Pruned(
-        trial_id=name,
-        step=own.steps[rung - 1],
-        value=reached[name],
-        threshold=threshold,
-        compared_with=len(reached) - 1,
-        method=rule.method,
-    )
+    for rung in reversed(_rungs(len(own.steps), rule)):
+        reached = {other: min(curve.values[:rung]) for other, curve in costs.items() if len(curve.values) >= rung}
+        if len(reached) >= rule.reduction_factor:
+            kept = len(reached) // rule.reduction_factor
+            threshold = sorted(reached.values())[kept - 1]
+            if not math.isfinite(threshold) or reached[name] <= threshold:
+                return None
+            return Pruned(
+                trial_id=name,
+                step=own.steps[rung - 1],
+                value=reached[name],
+                threshold=threshold,
+                compared_with=len(reached) - 1,
+                method=rule.method,
+            )
+    return None
 
 
-def _rung(points: int, rule: Prune) -> int | None:
-    if points < rule.min_steps:
-        return None
+def _rungs(points: int, rule: Prune) -> list[int]:
+    rungs = []
     rung = rule.min_steps
-    while rung * rule.reduction_factor <= points:
+    while rung <= points:
+        rungs.append(rung)
         rung *= rule.reduction_factor
-    return rung
+    return rungs

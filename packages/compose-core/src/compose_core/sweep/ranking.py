@@ -40,7 +40,7 @@ class ResultRow:
         """How long it ran; None before its end."""
         if self.started_at is None or self.ended_at is None:
             return None
-        return max(0.0, self.ended_at - self.started_at)
+        return round(max(0.0, self.ended_at - self.started_at), 3)
 
     @property
     def is_ranked(self) -> bool:

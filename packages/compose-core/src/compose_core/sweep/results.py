@@ -139,9 +139,7 @@ def objective_name(objective: Objective | None) -> str:
     """What the figure is called in a table."""
     if objective is None:
         return ""
-    if objective.metric is not None:
-        return objective.metric
-    return objective.json_field or objective.log_pattern or ""
+    return objective.metric or objective.json_field or "objective"
 
 
 def status_counts(rows: Sequence[ResultRow]) -> str:

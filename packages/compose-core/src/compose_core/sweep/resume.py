@@ -148,7 +148,7 @@ def _is_wanted(state: TrialState, choice: Choice) -> bool:
         wanted.add("failed")
     if choice in ("missing", "unfinished"):
         wanted.add("missing_tracking")
-    return state.status in wanted
+    return state.status in wanted and state.trial.pruned is None  # a hopeless trial was ended on purpose
 
 
 def _index(trial: SweepTrial) -> int:

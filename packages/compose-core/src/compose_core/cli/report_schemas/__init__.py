@@ -31,6 +31,8 @@ from compose_core.cli.report_schemas.stats import StatsReport
 from compose_core.cli.report_schemas.submission import DryRunReport, ResumeDiffReport, SubmissionReport
 from compose_core.cli.report_schemas.sweep import (
     SweepListReport,
+    SweepObserveReport,
+    SweepResultsReport,
     SweepStatusReport,
     SweepStopReport,
     SweepSubmissionReport,
@@ -66,6 +68,8 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "sweep status": (SweepStatusReport,),
     "sweep list": (SweepListReport,),
     "sweep watch": (SweepStatusReport,),
+    "sweep observe": (SweepObserveReport,),
+    "sweep results": (SweepResultsReport,),
     "sweep resume": (SweepSubmissionReport,),
     "sweep stop": (SweepStopReport,),
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),

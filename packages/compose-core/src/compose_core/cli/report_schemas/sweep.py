@@ -114,3 +114,107 @@ class SweepListReport(Report):
 
     project_dir: str
     sweeps: list[ListedSweepReport]
+
+
+class ObjectiveReport(Part):
+    """Which figure counts."""
+
+    direction: Literal["minimize", "maximize"]
+    log_pattern: str | None
+    group: int
+    service: str | None
+    json_path: str | None
+    json_field: str | None
+    metric: str | None
+    take: Literal["last", "best"]
+    scaling_axis: str | None
+
+
+class StandingReport(Part):
+    """One configuration; ranked when one of its trials ended well and has a figure."""
+
+    rank: int | None
+    config_key: str
+    variables: dict[str, str]
+    replicates: int
+    n: int
+    mean: float | None
+    std: float | None
+    best_trial: str | None
+    trials: list[str]
+
+
+class ScalingPointReport(Part):
+    """One value of the scaling axis."""
+
+    axis: float
+    n: int
+    mean: float
+    std: float | None
+    speedup: float | None
+    efficiency: float | None
+
+
+class ScalingSeriesReport(Part):
+    """How the figure goes with the axis while all other parameters stay."""
+
+    others: dict[str, str]
+    points: list[ScalingPointReport]
+
+
+class ResultReport(Part):
+    """One trial and what came of it."""
+
+    trial_id: str
+    index: int
+    variables: dict[str, str]
+    config_key: str
+    replicate: int
+    job_id: str | None
+    status: TrialStatusName
+    scheduler_state: str | None
+    objective: float | None
+    objective_error: str | None
+    submitted_at: float | None
+    started_at: float | None
+    ended_at: float | None
+    elapsed_s: float | None
+    exit_code: int | None
+    detail: str
+
+
+class SweepResultsReport(Report):
+    """`sweep results`."""
+
+    sweep_id: str
+    compose_file: str
+    submitted_at: float
+    objective: ObjectiveReport | None
+    summary: SweepSummaryReport
+    best_trial: str | None
+    best_objective: float | None
+    stopped_at: float | None
+    stop_reason: str | None
+    groups: list[StandingReport]
+    scaling: list[ScalingSeriesReport]
+    trials: list[ResultReport]
+
+
+class PrunedReport(Part):
+    """A trial that was ended early; `value` is null where it has no finite figure."""
+
+    trial_id: str
+    step: float
+    value: float | None
+    threshold: float
+    compared_with: int
+    method: Literal["median", "asha"]
+
+
+class SweepObserveReport(SweepResultsReport):
+    """`sweep observe`."""
+
+    pruned: list[PrunedReport]
+    """By this command."""
+    stopped_because: str | None
+    """How the condition of --stop-when was met."""
