@@ -65,7 +65,7 @@ def offered(world: World, *words: str, shell: str = "bash") -> list[str]:
 
 def test_commands_are_offered_without_importing_one(world: World) -> None:
     """As they begin."""
-    assert offered(world, "sta") == ["status"]
+    assert offered(world, "statu") == ["status"]
     assert {"up", "jobs", "completions"} <= set(offered(world, ""))
 
 
