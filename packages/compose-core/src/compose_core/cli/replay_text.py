@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from compose_core.cli.log_lines import echo_log_line
+from compose_core.cli.log_lines import print_log_lines
 from compose_core.clock import iso
 from compose_core.terminal_text import terminal_text
 from compose_core.units import counted, format_duration
@@ -57,8 +57,7 @@ def print_moment(
         output.talk(f"best effort: {frame.note}")
     if services and lines:
         width = max(map(len, services)) if len(services) > 1 else 0
-        for log_line in history.log_lines(services, at, lines):
-            echo_log_line(log_line, width=width)
+        print_log_lines(history.log_lines(services, at, lines), width=width, services=history.record.services)
 
 
 def replay_report(

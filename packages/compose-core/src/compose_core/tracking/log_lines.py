@@ -117,9 +117,14 @@ class LineSplitter:
         if first < 0:
             return
         yield from self._end()
-        if last > first:
+        if last > first:  # many lines, so no call more than it takes
+            service, wants = self._service, self._wanted.wants
             for piece in self._wanted.pieces(block[first + 1 : last]):
-                yield from self._line(piece[:LINE_BYTES], is_cut=len(piece) > LINE_BYTES)
+                is_cut = len(piece) > LINE_BYTES
+                raw = piece[:LINE_BYTES] if is_cut else piece
+                text = _text(raw)
+                if wants(text):
+                    yield LogLine(service=service, text=text, is_cut=is_cut, raw=raw)
         self._add(block[last + 1 :])
 
     def flush(self) -> Iterator[LogLine]:
@@ -134,14 +139,11 @@ class LineSplitter:
         self._rest += piece[:room]
 
     def _end(self) -> Iterator[LogLine]:
-        rest, is_overlong = self._rest, self._is_overlong
+        raw, is_cut = self._rest, self._is_overlong
         self._rest, self._is_overlong = b"", False
-        return self._line(rest, is_cut=is_overlong)
-
-    def _line(self, piece: bytes, *, is_cut: bool) -> Iterator[LogLine]:
-        text = _text(piece)
+        text = _text(raw)
         if self._wanted.wants(text):
-            yield LogLine(service=self._service, text=text, is_cut=is_cut, raw=piece)
+            yield LogLine(service=self._service, text=text, is_cut=is_cut, raw=raw)
 
 
 def _text(line: bytes) -> str:
