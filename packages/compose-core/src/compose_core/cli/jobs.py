@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from compose_core.tracking.job_listing import JobListing, Wanted
     from compose_core.tracking.snapshot import JobSnapshot
 
+_MANY = 1000
+"""Of so many jobs the JSON report stands on one line."""
+
 
 @click.command(
     help="List the jobs that were submitted from the compose file's folder, the newest first: those that are not over, "
@@ -70,7 +73,8 @@ def jobs(tools: Tools, file: Path, everywhere: bool, watch: bool, **choices: Any
                 "matching_jobs": listing.matching,
                 "open_submissions": [resolution.as_json() for resolution in still_open],
                 "warnings": list(listing.warnings),
-            }
+            },
+            indent=2 if len(listing.jobs) < _MANY else None,
         )
         return
     if listing.jobs:

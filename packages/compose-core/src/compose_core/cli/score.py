@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import live_values, options
 from compose_core.cli.tools import Tools
 from compose_core.terminal_text import terminal_text
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     help="Say how well a job used what it had, from 0 to 100: GPUs, memory, walltime, CPUs, energy.\n\n"
     "A component that nobody measured does not count. Energy is an estimate, never one of emissions."
 )
-@click.argument("job_id", metavar="[JOB]", required=False)
+@click.argument("job_id", metavar="[JOB]", required=False, shell_complete=live_values.job_ids)
 @options.compose_file
 @click.option(
     "--gpu-tdp-w",
