@@ -85,6 +85,20 @@ def test_an_accounting_that_lags_is_asked_once_more(tmp_path: Path) -> None:
     assert "30 s" in told[0]
 
 
+def test_an_accounting_that_is_a_moment_behind_costs_a_moment(tmp_path: Path) -> None:
+    """As it most often is."""
+    cluster = FakeCluster(ending=Ending(after_s=100), settings=Settings(start_delay_s=0.5, accounting_lag_s=3))
+    ran = Ran(tmp_path, cluster)
+    record = ran.job()
+    cluster.clock.sleep(100)
+    began = cluster.clock.monotonic()
+    told: list[str] = []
+    (reading,) = read_usage(ran.site, [record], UsageQuestion(say=told.append))
+    assert reading.usage.cpu.used_s == 50
+    assert len(told) == 1
+    assert 3 < cluster.clock.monotonic() - began < 6
+
+
 @pytest.mark.parametrize(
     ("accounting", "kind", "note"),
     [("disabled", "disabled", "keeps no accounting"), ("down", "unreachable", "unknown, not zero")],

@@ -366,6 +366,7 @@ def _record_usage(recorder: Recorder) -> None:
     recorder.record("usage_array", "the tasks of an array, asked for by the array's id", argv(array))
     recorder.record("usage_array_task", "one task by its id", argv(f"{array}_2"))
     waiting = bench.submit("true", "--array=2-5%2", "--hold")
+    bench.wait_for(lambda: "_[" in bench.run(argv(waiting)).stdout, what="sacct to know the tasks that wait")
     recorder.record("usage_waiting", "tasks that wait, and no such job", argv(waiting, UNKNOWN))
     bench.run(["scancel", waiting])
 

@@ -36,7 +36,10 @@ def test_cpu_efficiency_is_the_time_used_by_the_time_set_aside() -> None:
     usage = job_usage("4001", rows=rows)
     assert usage.cpu.basis == "accounting"
     assert usage.cpu.efficiency is not None
-    assert 0.2 < usage.cpu.efficiency < 0.6
+    assert usage.cpu.efficiency == sum(row.total_cpu_s or 0 for row in rows if not row.step) / (
+        usage.cpu.allocated_s or 0
+    )
+    assert 0 < usage.cpu.efficiency < 0.7
     assert usage.cpu.allocated == 4
     assert {step.step for step in usage.steps} == {"batch", "0", "1"}
     assert (usage.gpus_allocated, usage.nodes, usage.time_limit_s) == (2, 2, 300)

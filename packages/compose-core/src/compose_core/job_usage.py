@@ -57,7 +57,7 @@ class UsageQuestion:
     attempt: int | None = None
     """Of a job with `x-slurm.resume`; the accounting tells of the newest one alone."""
     say: Say | None = None
-    """Set: an accounting that lags behind is waited for, once, 30 s; this is told before."""
+    """Set: an accounting that lags behind is waited for, 30 s at most; this is told before."""
     watch: Watch = field(default_factory=Watch)
 
 

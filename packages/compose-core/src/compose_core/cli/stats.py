@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     help="Show what a job used: CPU time, memory, GPUs, energy. From the samples of x-slurm.metrics where there are any,"
     " else from what its running steps use now; with --accounting also from Slurm's accounts.\n\n"
-    "An accounting that has not heard of the end of a job yet is asked once more 30 s later."
+    "An accounting that has not heard of the end of a job yet is waited for, 30 s at most."
 )
 @options.compose_file
 @options.job_id

@@ -167,7 +167,7 @@ class Slurm:
         return found
 
     def running_usage(self, job_ids: Sequence[JobId]) -> RunningSteps | Unavailable:
-        """What the steps that run now use; one sstat.
+        """What the steps that run now use; one sstat, and one squeue for the names of one job's steps.
 
         Raises: ValueError: no id given.
         """
@@ -177,7 +177,19 @@ class Slurm:
         if isinstance(outcome, Finished) and "No steps running" in outcome.stderr:
             return parse_sstat(outcome.stdout)  # of some of them only
         good = _good(outcome, "sstat")
-        return good if isinstance(good, Unavailable) else parse_sstat(good.stdout)
+        if isinstance(good, Unavailable):
+            return good
+        found = parse_sstat(good.stdout)
+        return self._with_names(found, job_ids[0]) if len(job_ids) == 1 else found
+
+    def _with_names(self, found: RunningSteps, job_id: JobId) -> RunningSteps:
+        """sstat tells no names, by which a step's service is known; without an answer they stay unknown."""
+        if not any(step.step.isdigit() for step in found.steps):
+            return found
+        asked = _good(self._ask("squeue", squeue_steps_argv(job_id, self._tools.squeue)), "squeue")
+        rows = () if isinstance(asked, Unavailable) else parse_squeue_steps(asked.stdout)
+        names = {row.step_id.rpartition(".")[2]: row.name for row in rows}
+        return replace(found, steps=tuple(replace(step, name=names.get(step.step, "")) for step in found.steps))
 
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         """Jobs of this user that carry the token, in the queue and in the accounting; array tasks one by one."""

@@ -67,6 +67,8 @@ class StepUsage:
     """As `sstat` says it: of an array's task its own number, not `<array>_<task>`."""
     step: str
     """`batch`, `extern`, `0`."""
+    name: str = ""
+    """Of a numbered step, where one job was asked about."""
     ntasks: int | None = None
     ave_cpu_s: float | None = None
     """The mean of the tasks' CPU time, in whole seconds."""

@@ -193,6 +193,7 @@ def _live_step(running: StepUsage, sampled: StepFigures | None) -> StepFigures:
         used = running.ave_cpu_s * running.ntasks
     return StepFigures(
         step=running.step,
+        name=running.name,
         service=sampled.service if sampled else "",
         state="RUNNING",
         ntasks=running.ntasks,

@@ -20,7 +20,9 @@ from compose_core.tracking.snapshot import JobSnapshot
 
 LAG_S = 300.0
 """An accounting that has not heard of a job's end by then will not hear of it because somebody waits."""
-SECOND_LOOK_S = 30.0
+PATIENCE_S = 30.0
+_PAUSES_S = (3.0, PATIENCE_S - 3.0)
+"""Most often it is behind by a second or two."""
 
 Say = Callable[[str], None]
 
@@ -94,21 +96,28 @@ def accounted(
 ) -> Accounted:
     """The rows of these jobs, asked for in one call.
 
-    With `say`, a job that ended lately and whose end the accounting has not heard of is asked for once more, 30 s later;
-    `say` is told before. Without, the first answer counts.
+    With `say`, a job that ended lately and whose end the accounting has not heard of is asked for again, 3 s later and
+    at last 30 s later; `say` is told before. Without, the first answer counts.
     """
     if not snapshots:
         return Accounted()
     answer = _asked(engine, [snapshot.record for snapshot in snapshots])
     if answer.fault is not None or say is None or engine.name == "local":
         return answer
-    late = [snapshot for snapshot in snapshots if _is_late(snapshot, answer, clock.now(), is_settled)]
-    if not late:
-        return answer
-    say(f"the accounting has not heard yet how {_named(late)} ended: it is asked again in {SECOND_LOOK_S:.0f} s")
-    clock.sleep(SECOND_LOOK_S)
-    again = _asked(engine, [snapshot.record for snapshot in late])
-    return answer if again.fault is not None else replace(answer, rows={**answer.rows, **again.rows})
+    late = list(snapshots)
+    for number, pause_s in enumerate(_PAUSES_S):
+        late = [snapshot for snapshot in late if _is_late(snapshot, answer, clock.now(), is_settled)]
+        if not late:
+            break
+        if number == 0:
+            say(
+                f"the accounting has not heard yet how {_named(late)} ended: waiting for it, {PATIENCE_S:.0f} s at most"
+            )
+        clock.sleep(pause_s)
+        again = _asked(engine, [snapshot.record for snapshot in late])
+        if again.fault is None:
+            answer = replace(answer, rows={**answer.rows, **again.rows})
+    return answer
 
 
 def _asked(engine: Engine, records: Sequence[JobRecord]) -> Accounted:
