@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -103,6 +104,36 @@ def test_a_canary_measures_and_never_becomes_the_newest_job(project: Project) ->
     )
 
 
+@pytest.mark.parametrize("engine", ["local"])
+def test_an_interrupted_canary_is_cancelled(project: Project) -> None:
+    """Nobody needs it any more, so nothing is asked; another interrupt leaves it."""
+    project.write(IDLE.format(code=0, token="x", mode="a").replace("sleep 3", "sleep 600"))
+    running = project.start("germinate")
+    project.wait(lambda: project.service("1", "web").get("status") == "running", "the service")
+    running.send_signal(signal.SIGINT)
+    _, talk = running.communicate(timeout=60)
+    assert (running.returncode, "canary 1 was cancelled" in talk) == (130, True), talk
+    assert project.state("1")["cause"] == "cancelled"
+
+
+@pytest.mark.parametrize("engine", ["local"])
+def test_a_canary_that_takes_too_long_is_cancelled(project: Project) -> None:
+    """Waiting in the queue counts."""
+    project.write(IDLE.format(code=0, token="x", mode="a").replace("sleep 3", "sleep 600"))
+    report = project.json("germinate", "--timeout", "2s", code=1)
+    assert report["error"]["code"] == "canary-timeout"
+    assert project.state("1")["cause"] == "cancelled"
+
+
+@pytest.mark.parametrize("engine", ["local"])
+def test_a_canary_that_fails_gives_no_advice(project: Project) -> None:
+    """It says how to find out why."""
+    project.write(IDLE.format(code=3, token="x", mode="a").replace("sleep 3", "sleep 1"))
+    report = project.json("germinate", "--keep-requests", code=1)
+    assert (report["yaml_patch"], report["report"]["state"]) == ("", "FAILED")
+
+
+@pytest.mark.parametrize("engine", ["local"])
 def test_a_dry_canary_submits_nothing(project: Project) -> None:
     """It says what it would ask for."""
     project.write(IDLE.format(code=0, token="x", mode="a"))
@@ -133,10 +164,9 @@ def test_two_tasks_of_an_array_are_compared(project: Project) -> None:
     project.json("score", job)
 
 
+@pytest.mark.parametrize("engine", ["local"])
 @pytest.mark.parametrize("words", [["diff", "1"], ["diff", "1", "2", "--against-spec"], ["inspect", "--job-id", "1"]])
 def test_half_a_question_is_a_usage_error(project: Project, words: list[str]) -> None:
     """With what is missing."""
-    if project.engine == "slurm":
-        pytest.skip("nothing is asked of the engine")
     project.write(IDLE.format(code=0, token="x", mode="a"))
     assert project.json(*words, code=2)["error"]["exit_code"] == 2

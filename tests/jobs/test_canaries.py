@@ -108,6 +108,7 @@ def _run(project: Project, watch: Watch, canaries: list[Canary]) -> int:
     assert project.state(job)["job_status"] == "COMPLETED"
     for words in AFTERWARDS:
         _look(project, watch, words)
+    _look(project, watch, ["diff", job, "--against-spec"])
     if project.engine == "slurm":
         _ask_slurm(project, watch, job)
     for share in range(4):

@@ -106,6 +106,13 @@ def test_energy_is_what_was_measured() -> None:
     assert parts(score(found))["energy"].score == pytest.approx(100 * (0.35 + 0.016) / (0.7 + 0.032))
 
 
+def test_gpus_that_do_not_tell_their_power_make_it_less_certain() -> None:
+    """What they drew is missing."""
+    devices = samples(gpu(0, 50.0, watts=350.0), gpu(1, 50.0))
+    found = usage(gpus_allocated=2, samples=devices, gpu_energy_kwh=0.35, gpu_energy_coverage=1.0)
+    assert energy_of(found, PowerAssumptions()).confidence == "medium"
+
+
 def test_a_run_that_was_sampled_in_part_is_taken_as_if_the_rest_were_like_it() -> None:
     """And it is said."""
     found = usage(

@@ -37,12 +37,14 @@ class Energy:
     budget_kwh: float | None = None
     """What the allocated devices could have drawn in the time that the job ran."""
     basis: Basis = "unavailable"
+    is_partial: bool = False
+    """Some GPU did not tell its power, and is left out."""
     notes: tuple[str, ...] = ()
 
     @property
     def confidence(self) -> str:
         """high, medium, low or none."""
-        return _CONFIDENCE[self.basis]
+        return "medium" if self.is_partial else _CONFIDENCE[self.basis]
 
     @property
     def is_measured(self) -> bool:
@@ -66,7 +68,8 @@ def energy_of(usage: JobUsage, assumed: PowerAssumptions) -> Energy:
     gpu_kwh, notes = _sampled(usage)
     if gpu_kwh is not None:
         total = (gpu_kwh + _busy_cpu_kwh(usage, cpu_kwh)) * assumed.pue
-        return Energy(kwh=total, budget_kwh=budget, basis="sampler_power_draw+pue", notes=notes)
+        told = sum(gpu.energy_j is not None for gpu in devices)
+        return Energy(kwh=total, budget_kwh=budget, basis="sampler_power_draw+pue", is_partial=told < gpus, notes=notes)
     known = any(gpu.power_limit_w is not None for gpu in devices)
     basis: Basis = "power_limit+pue" if known else "configured_tdp+pue"
     return Energy(kwh=budget, budget_kwh=budget, basis=basis)
