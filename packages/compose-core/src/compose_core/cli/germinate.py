@@ -11,6 +11,7 @@ from compose_core.cli import options
 from compose_core.cli.advice_text import print_advice
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
+from compose_core.job_state import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 START_UP_S = 300
 """What a canary gets for the starts of its containers, besides the time in which it is measured."""
+
+_MEANT = (JobState.CANCELLED, JobState.TIMEOUT, JobState.DEADLINE)
+"""Ends that are no failure of a canary."""
 
 
 @click.command(
@@ -104,11 +108,14 @@ def _run(tools: Tools, plan: Plan, whole: JobFacts, *, measure_s: float, timeout
     run = CanaryRun(tools, record, measure_s=measure_s, timeout_s=timeout_s)
     try:
         ended = run.to_the_end()
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         return run.leave()
+    except SystemExit:  # told to end: the exit status says so
+        run.leave()
+        raise
     advice = canary_rightsize(tools.site, record, whole, say=tools.output.talk)
     _report(tools, plan, record, advice)
-    if ended.failed and str(ended.state) != "CANCELLED":
+    if ended.failed and ended.state not in _MEANT:
         tools.output.talk(f"the canary itself ended {ended.state}: hpcc debug --job-id {record.job_id}")
         return int(ExitCode.FAILED)
     return int(ExitCode.OK)
