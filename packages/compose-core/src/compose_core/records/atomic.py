@@ -78,9 +78,10 @@ def create_file(path: OurPath, data: bytes) -> bool:
 
 
 def create_files(folder: OurPath, files: Mapping[str, bytes]) -> None:
-    """New files of these names are in the folder afterwards, on disk: one sync of the folder, however many they are.
+    """New files of these names are in the folder afterwards; only the folder is synced, however many they are.
 
-    A client that dies meanwhile leaves some of them, perhaps torn; so they are for files that something else vouches for.
+    A client or a machine that dies meanwhile leaves some of them, perhaps torn: this is for files that are checked when they
+    are read, or can be made again.
 
     Raises: RecordError: one is there already with another content, or cannot be written.
     """
@@ -101,7 +102,6 @@ def _create_or_compare(folder: int, path: OurPath, data: bytes) -> None:
         refuse(path, error)
     try:
         _write_all(descriptor, data)
-        os.fsync(descriptor)
     except OSError as error:
         refuse(path, error)
     finally:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from compose_core.errors import RecordError
-from compose_core.records.atomic import read_file
+from compose_core.records.atomic import create_files, file_exists, read_file
 from compose_core.records.job_record import JobRecord, SweepPlace
 from compose_core.records.paths import ProjectPaths
 from compose_core.records.sweep_manifest import GroupTask, GroupTasks, SweepGroup, SweepManifest
@@ -48,6 +48,7 @@ def write_records(project: ProjectPaths, manifest: SweepManifest, group: SweepGr
     missing = [task for task in range(len(group.trials)) if not _is_written(project, array, task)]
     tasks = GroupTasks.read(project.sweep(manifest.sweep_id).tasks(group.name)) if missing else None
     known = {task.trial_id: task.facts for task in tasks.tasks} if tasks is not None else {}
+    new: dict[str, bytes] = {}
     for number in missing:
         made = made_record(array, number)
         facts = known.get(group.trials[number])
@@ -61,8 +62,11 @@ def write_records(project: ProjectPaths, manifest: SweepManifest, group: SweepGr
         fields = {**made.model_dump(), "kind": "sweep_trial", "sweep": place.model_dump(), **(facts or {})}
         record = JobRecord.model_validate(fields)
         path = project.job_record(record.job_id)
-        if not record.create(path):
-            record.replace(path)  # another job had this id, or it cannot be read
+        if file_exists(path):
+            record.replace(path)  # another job had this id, or its writer died
+        else:
+            new[path.name] = record.as_bytes()
+    create_files(project.jobs, new)
     return len(missing)
 
 
@@ -92,9 +96,15 @@ def array_records(project: ProjectPaths, manifest: SweepManifest) -> dict[str, J
     return {name: record for name, record in found if record is not None}
 
 
+def has_last_record(project: ProjectPaths, group: SweepGroup) -> bool:
+    """The record that is written last is there, or there can be none: the array's own is gone."""
+    array = _array_record(project, group)
+    return array is None or _is_written(project, array, len(group.trials) - 1)
+
+
 def _is_written(project: ProjectPaths, array: JobRecord, task: int) -> bool:
     """Its name is there and it is of this submission; not read as a whole, because there may be thousands."""
     with suppress(RecordError):
         data = read_file(project.job_record(f"{array.job_id}_{task}"), max_bytes=1024 * 1024)
-        return data is not None and array.submission_token.encode() in data
+        return data is not None and data.endswith(b"\n") and array.submission_token.encode() in data
     return False

@@ -16,7 +16,7 @@ from compose_core.records.paths import ProjectPaths
 from compose_core.records.sweep_journal import note_refused, note_submitted, read_sweep
 from compose_core.records.sweep_manifest import SweepGroup, SweepManifest, SweepTrial
 from compose_core.submission.run_keys import token_of_key
-from compose_core.sweep.records import array_records, write_records
+from compose_core.sweep.records import array_records, has_last_record, write_records
 from compose_core.tracking.observe import Watch
 
 if TYPE_CHECKING:
@@ -128,19 +128,18 @@ def settled_sweep(site: Site, manifest: SweepManifest) -> SweepManifest:
 
     Raises: RecordError: it cannot be read or written.
     """
-    if not any(group.is_open for group in manifest.groups):
-        return manifest
     project = ProjectPaths(manifest.project_dir)
-    operations.resolve_submissions(site, manifest.project_dir)
-    context = operations.submit_context(site, manifest.project_dir)
+    if any(group.is_open for group in manifest.groups):
+        operations.resolve_submissions(site, manifest.project_dir)
+        context = operations.submit_context(site, manifest.project_dir)
+        for group in manifest.groups:
+            if group.is_open:
+                _settle(context, project, manifest, group)
+        manifest = read_sweep(project.sweep(manifest.sweep_id)) or manifest
     for group in manifest.groups:
-        if group.is_open:
-            _settle(context, project, manifest, group)
-    settled = read_sweep(project.sweep(manifest.sweep_id)) or manifest
-    for group in settled.groups:
-        if group.array_job_id is not None:
-            write_records(project, settled, group)
-    return settled
+        if group.array_job_id is not None and not has_last_record(project, group):
+            write_records(project, manifest, group)
+    return manifest
 
 
 def trial_states(
