@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.jobs.project import Project, check_report
+from tests.slurm.bench import SlurmBench
 
 JOBS = """
 name: eval
@@ -24,7 +29,7 @@ def test_jobs_are_watched_to_their_ends(project: Project) -> None:
     bad = project.submit()
     files = ("--jsonl", "records.jsonl", "--log", "log.txt")
     done = project.hpcc("monitor", "--job", good, "--job", bad, "--interval", "1s", *files, code=1)
-    rows = [json.loads(line) for line in (project.folder / "records.jsonl").read_text().splitlines()]
+    rows = records(project)
     for row in rows:
         check_report("monitor", row)
     last = {row["job_id"]: row["current"] for row in rows if row["event"] == "STATE_CHANGE"}
@@ -33,3 +38,56 @@ def test_jobs_are_watched_to_their_ends(project: Project) -> None:
     assert [job["job_id"] for job in rows[-1]["failed"]] == [bad]
     assert done.stdout == (project.folder / "log.txt").read_text()
     assert f"FAILED: eval/{bad} (Job ID: {bad}, exit code 3)" in done.stdout
+
+
+@pytest.mark.slurm
+def test_an_outage_ends_nothing_and_a_killed_monitor_goes_on(slurm_bench: SlurmBench, shared_tmp: Path) -> None:
+    """The controller is stopped, the monitor killed and started again, the controller comes back, the jobs end."""
+    project = Project(shared_tmp / "project", "slurm", slurm_bench.environment)
+    jobs = {project_job(project, seconds=14): "COMPLETED", project_job(project, seconds=14, code=3): "FAILED"}
+    options = ("--interval", "1s", "--alert-after", "2", "--jsonl", "records.jsonl", "--log", "log.txt")
+    arguments = ("monitor", *(word for job in jobs for word in ("--job", job)), *options)
+    first = project.start(*arguments)
+    project.wait(lambda: told(project, "STATE_CHANGE").count("RUNNING") == 2, "both jobs run")
+    slurm_bench.stop_controller()
+    try:
+        project.wait(lambda: told(project, "ALERT"), "an alert")
+        first.kill()
+        first.communicate()
+        errors = len(told(project, "QUERY_ERROR"))
+        second = project.start(*arguments)
+        project.wait(lambda: len(told(project, "QUERY_ERROR")) > errors, "the second monitor asks")
+    finally:
+        slurm_bench.start_controller()
+    project.wait(lambda: told(project, "RECOVERED"), "the controller is heard again")
+    out, err = second.communicate(timeout=90)
+    assert second.returncode == 1, err
+    rows = records(project)
+    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
+    for job, ended in jobs.items():
+        chain = [row["current"] for row in rows if row["event"] == "STATE_CHANGE" and row["job_id"] == job]
+        assert [chain[0], chain[-1]] == ["RUNNING", ended]
+        assert len(chain) == len(set(chain))
+    assert len(told(project, "ALERT")) == 1
+    assert "goes on watching 2 jobs" in err
+    assert out.endswith((project.folder / "log.txt").read_text()[-200:])
+    measured = [row for row in rows if row["event"] == "COMPUTE_METRICS"]
+    assert [row["measured"] for row in measured] == [True, True]
+
+
+def project_job(project: Project, *, seconds: int, code: int = 0) -> str:
+    """A job that sleeps and then ends so."""
+    project.write(JOBS.replace("sleep 1", f"sleep {seconds}").replace("${CODE:-0}", str(code)))
+    return project.submit()
+
+
+def records(project: Project) -> list[dict[str, Any]]:
+    """What the JSONL file holds so far."""
+    path = project.folder / "records.jsonl"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def told(project: Project, event: str) -> list[str]:
+    """The records of one kind; of state changes the new states."""
+    return [row.get("current", event) for row in records(project) if row["event"] == event]
