@@ -40,6 +40,35 @@ def test_jobs_are_watched_to_their_ends(project: Project) -> None:
     assert f"FAILED: eval/{bad} (Job ID: {bad}, exit code 3)" in done.stdout
 
 
+SWEEP = """
+name: tune
+runtime: {backend: host}
+sweep: {parameters: {lr: [1, 2]}}
+services:
+  work:
+    command: sleep 1; exit $((lr - 1))
+"""
+
+
+def test_the_trials_of_a_sweep_are_called_by_its_name(tmp_path: Path) -> None:
+    """And those of another folder are found by --global."""
+    project = Project(tmp_path / "project", "local")
+    project.write(SWEEP)
+    project.hpcc("sweep", "submit", "--sweep-id", "s1")
+    done = project.hpcc("monitor", "--sweep", "s1", "--interval", "1s", "--jsonl", "records.jsonl", code=1)
+    names = {row["name"]: row["current"] for row in records(project) if row["event"] == "STATE_CHANGE"}
+    assert names == {"s1/t000": "COMPLETED", "s1/t001": "FAILED"}
+    assert "2 jobs completed - 1 COMPLETED, 1 FAILED" in done.stdout
+    other = Project(tmp_path / "other", "local")
+    assert "no job that has not ended" in other.hpcc("monitor", "--global").stderr
+    project.hpcc("monitor", "--sweep", "nosuch", code=1)
+    assert "different things" in project.hpcc("monitor", "--all", "--sweep", "s1", code=2).stderr
+    job = project_job(project, seconds=3)
+    found = other.hpcc("monitor", "--global", "--interval", "1s", "--quiet", "--jsonl", "records.jsonl")
+    assert found.stdout == ""
+    assert {row["job_id"] for row in records(other) if row["event"] == "STATE_CHANGE"} == {job}
+
+
 @pytest.mark.slurm
 def test_an_outage_ends_nothing_and_a_killed_monitor_goes_on(slurm_bench: SlurmBench, shared_tmp: Path) -> None:
     """The controller is stopped, the monitor killed and started again, the controller comes back, the jobs end."""

@@ -108,6 +108,17 @@ def test_a_broken_file_offers_what_the_newest_job_had(world: World, content: byt
     assert offered(world, "logs", "--service", "") == ["solver"]
 
 
+def test_sweeps_are_offered_the_newest_first(world: World) -> None:
+    """Their folders alone are looked at."""
+    for number, name in enumerate(["sweep-1", "sweep-2", "$(x)"]):
+        folder = world.project.sweeps.path / name
+        folder.mkdir(parents=True)
+        os.utime(folder, (number + 1, number + 1))
+    (world.project.sweeps.path / "latest.json").write_text("{}")
+    assert offered(world, "sweep", "status", "--sweep-id", "") == ["sweep-2", "sweep-1"]
+    assert offered(world, "monitor", "--sweep", "sweep-1") == ["sweep-1"]
+
+
 def test_a_half_typed_file_offers_what_stands_before_the_fault(world: World) -> None:
     """A person writes the file in one window and types in another."""
     text = "services:\n  web: {image: x, services: {not: 1}}\n  [1]: 2\n  db: &d {a: *x}\n  last: {image: [\n  never: 1"
@@ -136,12 +147,14 @@ def test_a_command_line_that_means_nothing_is_met_with_silence(world: World) -> 
 
 def test_every_parameter_that_names_something_live_offers_it() -> None:
     """Also in commands to come."""
-    wanted = {"job_id", "job", "jobs", "services", "service", "bundles", "left", "right"}
+    wanted = {"job_id", "job", "jobs", "services", "service", "bundles", "left", "right", "sweep_id"}
     lacking = [
         f"{name} {parameter.name}"
         for name, command in every_command().items()
         for parameter in command.params
-        if parameter.name in wanted and not _has_live_values(parameter)
+        if parameter.name in wanted
+        and (name, parameter.name) != ("sweep submit", "sweep_id")
+        and not _has_live_values(parameter)
     ]
     assert not lacking
 

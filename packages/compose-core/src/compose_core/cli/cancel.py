@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from compose_core.cli import options
+from compose_core.cli import live_values, options
 from compose_core.cli.tools import Tools
 from compose_core.errors import ExitCode, UsageError
 
@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 @click.option(
     "--submission", "token", metavar="TOKEN", help="A submission that has no job yet, as `hpcc jobs` names it."
 )
-@click.option("--sweep", "sweep_id", metavar="ID", help="All trials of this sweep, as `hpcc sweep stop --yes`.")
+@click.option(
+    "--sweep",
+    "sweep_id",
+    metavar="ID",
+    shell_complete=live_values.sweep_ids,
+    help="All trials of this sweep, as `hpcc sweep stop --yes`.",
+)
 @options.common
 def cancel(
     tools: Tools, file: Path, job_id: str | None, wait_s: float, force: bool, token: str | None, sweep_id: str | None

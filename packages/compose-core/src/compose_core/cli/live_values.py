@@ -45,6 +45,11 @@ def job_ids(ctx: Context, _parameter: Parameter, incomplete: str) -> list[Comple
     return _items(_tracked(_project(ctx), incomplete), incomplete)
 
 
+def sweep_ids(ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The sweeps of the folder, newest first."""
+    return _items(_sweeps(_project(ctx)), incomplete)
+
+
 def services(ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The services of the job that was named, else of the compose file, else of the newest job."""
     return _items(_service_names(ctx), incomplete)
@@ -106,6 +111,17 @@ def _newest_jobs(project: ProjectPaths, incomplete: str) -> list[str]:
         )
     ids = (name.removesuffix(".json") for _, name in newest)
     return [job_id for job_id in ids if re.fullmatch(r"[1-9][0-9]*(\+[0-9]+)?", job_id)]
+
+
+def _sweeps(project: ProjectPaths) -> Iterator[tuple[str, str]]:
+    from compose_core.records.our_path import opened_folder
+
+    with opened_folder(project.sweeps) as folder, os.scandir(folder) as entries:
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        newest = heapq.nlargest(
+            _MOST_JOBS, ((entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in folders)
+        )
+    yield from ((name, "") for _, name in newest)
 
 
 def _tasks(project: ProjectPaths, array: str) -> Iterator[tuple[str, str]]:

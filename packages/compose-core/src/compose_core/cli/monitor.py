@@ -15,6 +15,7 @@ from compose_core.terminal_text import terminal_text
 from compose_core.units import parse_duration_s
 
 if TYPE_CHECKING:
+    from compose_core.cli.monitor_selection import Selection
     from compose_core.cluster.runner import CommandRunner
     from compose_core.monitor.monitor import Ears
     from compose_core.monitor.opening import Opened
@@ -41,7 +42,16 @@ SHORTEST_INTERVAL_S = 1
     shell_complete=live_values.job_ids,
     help="This job; may be given several times.",
 )
-@click.option("--all", "all_jobs", is_flag=True, help="Every tracked job that has not ended; so it is without --job.")
+@click.option(
+    "--sweep", "sweep_id", metavar="ID", shell_complete=live_values.sweep_ids, help="The trials of this sweep."
+)
+@click.option(
+    "--all",
+    "all_jobs",
+    is_flag=True,
+    help="Every tracked job of the folder that has not ended; so it is without another choice.",
+)
+@click.option("--global", "everywhere", is_flag=True, help="Those of all folders that you have submitted from.")
 @click.option(
     "--interval",
     metavar="DURATION",
@@ -80,7 +90,9 @@ def monitor(
     tools: Tools,
     file: Path,
     jobs: tuple[str, ...],
+    sweep_id: str | None,
     all_jobs: bool,
+    everywhere: bool,
     interval: str,
     log: Path | None,
     jsonl: Path | None,
@@ -90,19 +102,20 @@ def monitor(
     state_file: Path | None,
 ) -> int:
     """One monitor, to its end."""
+    from compose_core.cli.monitor_selection import Choice, selected
     from compose_core.monitor.efficiency import AccountedEfficiency
     from compose_core.monitor.hook import Hook, hook_words
     from compose_core.monitor.monitor import Monitor
     from compose_core.monitor.opening import opened
 
-    if jobs and all_jobs:
-        raise UsageError("--all and --job say different things", remedy="Give one of them.")
+    choice = Choice(file=file, jobs=jobs, sweep_id=sweep_id, all_jobs=all_jobs, everywhere=everywhere)
+    choice.check()
     interval_s = _interval_s(tools, interval)
     words = hook_words(command) if command is not None else None
     timeout_s = _duration_s("--exec-timeout", exec_timeout)
-    selection, records = _selected(tools, file, jobs)
-    place = _state_place(tools, file, selection, state_file)
-    with opened(place, selection, records, clock=tools.site.clock, host=tools.site.host) as begun:
+    chosen = selected(tools, choice)
+    place = _state_place(chosen, state_file)
+    with opened(place, chosen.name, chosen.records, clock=tools.site.clock, host=tools.site.host) as begun:
         if not begun.state.jobs:
             tools.output.talk("there is no job that has not ended")
             return 0
@@ -126,28 +139,10 @@ def monitor(
     return int(ExitCode.OK if all(job.state == "COMPLETED" for job in state.jobs) else ExitCode.FAILED)
 
 
-def _selected(tools: Tools, file: Path, jobs: tuple[str, ...]) -> tuple[str, list[JobRecord]]:
-    """What is watched, in a word and as records."""
-    from compose_core import operations
-
-    project_dir = tools.project_dir(file)
-    tools.settle(project_dir)
-    if jobs:
-        records = {job_id: operations.find_job(project_dir, job_id) for job_id in jobs}
-        return f"jobs-{'-'.join(sorted(records))}", list(records.values())
-    tracked = operations.tracked_jobs(project_dir)
-    for warning in tracked.warnings:
-        tools.output.talk(f"warning: {warning}")
-    return "all", [one.record for one in operations.observe(tools.site, tracked.records) if not one.terminal]
-
-
-def _state_place(tools: Tools, file: Path, selection: str, named: Path | None) -> OurPath:
+def _state_place(selection: Selection, named: Path | None) -> OurPath:
     from compose_core.monitor.opening import state_file, user_file
-    from compose_core.records.paths import ProjectPaths
 
-    if named is not None:
-        return user_file(named)
-    return state_file(ProjectPaths(tools.project_dir(file)).monitors, selection)
+    return user_file(named) if named is not None else state_file(selection.folder, selection.name)
 
 
 def _tell_begin(tools: Tools, begun: Opened) -> None:

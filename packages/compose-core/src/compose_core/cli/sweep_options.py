@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from compose_core.cli import live_values
 from compose_core.cli.tools import Tools
 
 if TYPE_CHECKING:
     from compose_core.records.sweep_manifest import SweepManifest
 
-sweep_id = click.option("--sweep-id", metavar="ID", help="Another sweep than the newest one.")
+sweep_id = click.option(
+    "--sweep-id", metavar="ID", shell_complete=live_values.sweep_ids, help="Another sweep than the newest one."
+)
 
 
 def find_sweep(tools: Tools, file: Path, wanted: str | None) -> SweepManifest:

@@ -78,7 +78,7 @@ def _taken(file: OurPath, holder: ProcessIdentity | None) -> HpccError:
 
 def _taken_up(file: OurPath, selection: str, records: Sequence[JobRecord], now: float) -> Opened:
     earlier = MonitorState.read(file)
-    tasks = [task for record in records for task in task_records(record)]
+    tasks = list({key_of(task): task for record in records for task in task_records(record)}.values())
     if earlier is None or earlier.closed_at is not None:
         state = with_jobs(MonitorState(selection=selection, started_at=now), tasks)
         return Opened(file=file, state=state, records=tuple(tasks))

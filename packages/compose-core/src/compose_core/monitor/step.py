@@ -150,9 +150,8 @@ def all_told(state: MonitorState) -> MonitorState:
 
 
 def _plain_name(record: JobRecord) -> str:
-    sweep = getattr(record, "sweep", None)
-    if sweep is not None:
-        return f"{sweep.sweep_id}/{sweep.trial_id}"
+    if record.sweep is not None:
+        return f"{record.sweep.sweep_id}/{record.sweep.trial_id}"
     return record.name if record.array_task_id is None else f"{record.name}/{record.array_task_id}"
 
 
