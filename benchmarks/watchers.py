@@ -1,4 +1,4 @@
-"""How often the scheduler is asked while one monitor watches 300 jobs and five people follow one of them each.
+"""How often the scheduler is asked while one monitor watches 300 jobs and five people watch one of them each.
 
 Every call of `squeue` and `sacct` is counted by a script that stands before the real program. Needs the programs of the
 private Slurm cluster that the tests use, and is skipped without them.
@@ -60,7 +60,7 @@ def watching(folder: Path, ids: list[str], environment: Mapping[str, str]) -> It
     """The monitor and the followers, until the block ends."""
     hpcc = [sys.executable, "-m", "compose_core"]
     commands = [[*hpcc, "monitor", "--all"]]
-    commands += [[*hpcc, "logs", "--follow", "--job-id", job] for job in ids[:WATCHERS]]
+    commands += [[*hpcc, "watch", "--no-tui", "--job-id", job] for job in ids[:WATCHERS]]
     log = (folder / "watchers.log").open("wb")
     processes = [
         subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
