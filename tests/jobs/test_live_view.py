@@ -61,7 +61,7 @@ def test_every_key_of_the_view_does_what_its_table_says(project: Project) -> Non
         terminal.press("Up")
         terminal.wait("─ db · following")
         terminal.press("G")
-        terminal.wait("─ trainer · following")
+        terminal.wait(lambda screen: "─ trainer · following" in screen and "│step" in screen)
         terminal.press("Space")
         terminal.wait("trainer · PAUSED")
         terminal.press("PPage")
@@ -222,7 +222,7 @@ def test_line_mode_writes_no_control_codes_on_a_terminal(project: Project) -> No
         runtime: {backend: host}
         x-slurm: {time: "00:00:20"}
         services:
-          app: {script: "printf '\\\\033[31mred\\\\033[0m\\\\tbell\\\\007\\\\n'; sleep 3; exit 3"}
+          app: {script: "printf '\\\\033[31mred\\\\033[0m\\\\tbell\\\\007\\\\n'; sleep 6; exit 3"}
     """)
     status, written = on_a_terminal(project, "up", "--no-tui", "--color", "always")
     text = written.replace(b"\r\n", b"\n")
