@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from tests.jobs.project import HPCC, Project
@@ -23,6 +24,7 @@ class Terminal:
 
     def __init__(self, project: Project, *, width: int = 120, height: int = 40) -> None:
         self._project = project
+        self._sockets = tempfile.mkdtemp(prefix="hpcc-tmux-", dir="/tmp")  # a socket's path has to be short
         self._socket = f"hpcc-{uuid.uuid4().hex[:12]}"
         shell = ["env", f"PS1={PROMPT}", "bash", "--norc", "--noprofile", "-i"]
         self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), "-c", str(project.folder), *shell)
@@ -34,7 +36,9 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        subprocess.run([str(TMUX), "-L", self._socket, "kill-server"], check=False, capture_output=True, timeout=20)
+        with suppress(subprocess.CalledProcessError):
+            self._tmux("kill-server")
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
     def type(self, line: str) -> None:
         """A line for the shell."""
@@ -98,7 +102,7 @@ class Terminal:
     def _tmux(self, *arguments: str) -> str:
         environment = {**self._project.environment, "TERM": "xterm-256color"}
         environment.pop("CI", None)
-        environment["TMUX_TMPDIR"] = os.environ.get("TMUX_TMPDIR", "/tmp")
+        environment["TMUX_TMPDIR"] = self._sockets
         done = subprocess.run(
             [str(TMUX), "-L", self._socket, "-f", "/dev/null", *arguments],
             check=True,
