@@ -26,7 +26,7 @@ _KINDS = (
     "huge",
 )
 _COMMANDS = (
-    ("status",), ("ps",), ("logs", "--all"), ("jobs",), ("artifacts", "--tarball"), ("cancel",),
+    ("status",), ("ps",), ("debug",), ("logs", "--all"), ("jobs",), ("artifacts", "--tarball"), ("cancel",),
     ("submit", "--run-key", "k"), ("clean", "--keep", "0"), ("down",),
 )  # fmt: skip
 _FOREIGN = 54321
