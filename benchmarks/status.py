@@ -1,8 +1,8 @@
 """How long `hpcc status` of a Slurm job takes that nobody has asked after lately, beside what it consists of.
 
-`squeue` as `hpcc` calls it and the same command for a job that is known to be over, for which nobody is asked, are timed
-in turns with it within one run; the ratio of the medians counts. Needs the programs of the private Slurm cluster that
-the tests use, and is skipped without them.
+Timed in turns within one run, the ratio of the medians counts: `squeue` as `hpcc` calls it; the same command for a job that
+is known to be over, for which nobody is asked; and importing two of the libraries that `hpcc` needs. Needs the programs
+of the private Slurm cluster that the tests use, and is skipped without them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ ROUNDS = 15
 COMPOSE = "runtime: {backend: host}\nx-slurm: {submit_args: [--hold]}\nservices: {work: {command: 'true'}}\n"
 HPCC = [sys.executable, "-m", "compose_core"]
 START = "status of a job that is over"
+IMPORTS = "import click, pydantic"
 
 
 def seconds(argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> float:
@@ -47,7 +48,12 @@ def measure(folder: Path, environment: Mapping[str, str], *, over: str, waits: s
 
     state = folder / "state"
     status = [*HPCC, "status", "--job-id"]
-    commands = {"squeue": squeue_argv(), START: [*status, over], "status of a waiting job": [*status, waits]}
+    commands = {
+        "squeue": squeue_argv(),
+        IMPORTS: [sys.executable, "-c", IMPORTS],
+        START: [*status, over],
+        "status of a waiting job": [*status, waits],
+    }
     times: dict[str, list[float]] = {label: [] for label in commands}
     times["the same, answer shared"] = []
     for _ in range(ROUNDS):
@@ -76,8 +82,9 @@ def main() -> None:
         bench.cancel_all_jobs()
     for label, median in medians.items():
         print(f"{label:30} median {median * 1000:6.0f} ms")
-    allowed = 2 * medians["squeue"] + medians[START]
-    print(f"{'waiting / (2 squeue + over)':30} {medians['status of a waiting job'] / allowed:4.2f} x")
+    for start in (START, IMPORTS):
+        allowed = 2 * medians["squeue"] + medians[start]
+        print(f"waiting / (2 squeue + {start})  {medians['status of a waiting job'] / allowed:4.2f} x")
 
 
 if __name__ == "__main__":
