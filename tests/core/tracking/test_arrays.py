@@ -96,13 +96,13 @@ def test_one_queue_call_tells_how_all_tasks_are(bench: Bench) -> None:
     record = bench.submit().record
     for task in (0, 1, 2):
         bench.cluster.start(f"{record.job_id}_{task}")
-    bench.cluster.finish(f"{record.job_id}_1", state="FAILED", exit_code=3)
+    bench.cluster.finish(f"{record.job_id}_1", state="TIMEOUT")
     bench.calls()
     states = bench.states(record)
     assert bench.calls() == ["squeue"]
     assert states == {
         0: JobState.RUNNING,
-        1: JobState.FAILED,
+        1: JobState.TIMEOUT,
         2: JobState.RUNNING,
         **dict.fromkeys(range(3, 10), JobState.PENDING),
     }

@@ -74,6 +74,8 @@ class Scheduler:
     asked: list[tuple[tuple[str, ...], float]] = field(default_factory=list)
     cancel_answer: CancelAnswer = field(default_factory=lambda: CancelAnswer(requested=True))
     malformed: int = 0
+    shown: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What `scontrol show job` says, by id."""
 
     def submit(self, request: SubmitRequest) -> SubmitAnswer:
         raise NotImplementedError
@@ -103,7 +105,8 @@ class Scheduler:
         return RunningSteps(steps=())
 
     def show_job(self, job_id: JobId) -> dict[str, str] | Unavailable:
-        return {}
+        self.counter.count("scontrol")
+        return self.shown.get(job_id, {})
 
     def find_token(self, token: str, *, since_epoch_s: float) -> tuple[Answer, Answer]:
         raise NotImplementedError

@@ -19,6 +19,7 @@ from compose_core.records.job_record import JobRecord
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import SubmissionPaths
 from compose_core.tracking.array_summary import array_snapshot
+from compose_core.tracking.exit_codes import with_exit_codes
 from compose_core.tracking.job_files import JobFiles, read_job_files
 from compose_core.tracking.snapshot import (
     Evidence,
@@ -164,11 +165,12 @@ def _ask(evidences: list[Evidence], engine_name: str, engine: Engine, watch: Wat
     watch.heard[engine_name] = Heard(asked_at=asked_at, trouble=trouble)
     for position, evidence, word in zip(asked, jobs, words):
         evidences[position] = replace(evidence, queue=None if is_outdated(evidence, word) else word)
+    since = min(evidence.record.submitted_at for evidence in jobs) - _ACCOUNTING_BEFORE_S
+    with_exit_codes(evidences, asked, engine, since=since)
     vanished = [position for position in asked if _wants_accounting(evidences[position])]
     if not vanished:
         return
     jobs = [evidences[position] for position in vanished]
-    since = min(evidence.record.submitted_at for evidence in jobs) - _ACCOUNTING_BEFORE_S
     ids = list(dict.fromkeys(JobId(evidence.record.array_job_id or evidence.record.job_id) for evidence in jobs))
     # Not older than the queue's answer: what left the queue before that must be told by this one.
     accounting = engine.accounting(ids, since_epoch_s=since, not_before=asked_at)
