@@ -110,6 +110,7 @@ def test_a_field_of_a_json_file_counts(world: World) -> None:
         ({"a": 1}, "m.json has no field 'x.y'"),
         ({"x": {"y": "1"}}, "x.y of m.json is no finite number"),
         ({"x": {"y": True}}, "x.y of m.json is no finite number"),
+        ({"x": {"y": 10**400}}, "x.y of m.json is no finite number"),
         ([], "m.json has no field 'x.y'"),
     ],
 )

@@ -12,6 +12,9 @@ from compose_core.errors import HpccError, SpecError, UsageError
 from compose_core.records.job_record import JobRecord
 from compose_core.records.sweep_journal import note_stopped
 from compose_core.records.sweep_manifest import SweepManifest
+from compose_core.sweep.follow import follow_sweep
+from compose_core.sweep.hold import held_sweep
+from compose_core.sweep.stop import stop_sweep
 from compose_core.testing import accept_then_timeout, timeout_no_accept
 from compose_core.testing.fake_cluster import Settings
 from compose_core.tracking.jobs import tracked_jobs
@@ -318,3 +321,79 @@ def test_ids_are_what_the_manifest_says(sweeps: Sweeps) -> None:
     manifest = sweeps.submit().manifest
     assert [group.name for group in manifest.groups] == ["g000"]
     assert all(re.fullmatch(r"sweep s g\d{3}", group.run_key) for group in manifest.groups)
+
+
+def die_before_handing_over(sweeps: Sweeps) -> None:
+    """The client of a new sweep is killed when its array is written down and nothing of it has reached the scheduler."""
+    from compose_core.sweep import submit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(submit, "submit_plan", _die)
+        with pytest.raises(SystemExit):
+            sweeps.submit()
+
+
+def _die(*_given: object, **_named: object) -> None:
+    raise SystemExit(137)
+
+
+def test_an_array_given_up_for_a_changed_file_never_comes_back(sweeps: Sweeps) -> None:
+    """Not even when the file is what it was: its trials have run in another array since."""
+    die_before_handing_over(sweeps)
+    sweeps.write(FOUR.replace("train,", "train, --more,"))
+    assert len(sweeps.resume(allow_changes=True).submitted) == 4
+    sweeps.write(FOUR)
+    assert sweeps.resume().submitted == []
+    assert set(sweeps.tasks_by_trial().values()) == {1}
+    assert len(sweeps.cluster.jobs) == 1
+
+
+def test_a_stop_settles_what_was_written_down_and_not_submitted(sweeps: Sweeps) -> None:
+    """Else those who watch the sweep would wait for it for ever; a resume submits it once."""
+    die_before_handing_over(sweeps)
+    stopped = stop_sweep(sweeps.site, sweeps.manifest(), wait_s=1.0)
+    assert stopped.confirmed
+    assert sweeps.state().summary["submit_failed"] == 4
+    assert len(sweeps.resume().submitted) == 4
+    assert set(sweeps.tasks_by_trial().values()) == {1}
+
+
+def test_a_stop_withdraws_a_submission_that_nobody_knows_of(sweeps: Sweeps) -> None:
+    """Once the scheduler has said for long enough that it has no such job, the sweep is over for everybody."""
+    sweeps.cluster.stop_controller()
+    sweeps.submit()
+    sweeps.cluster.start_controller()
+    assert not stop_sweep(sweeps.site, sweeps.manifest(), wait_s=1.0).confirmed
+    for _ in range(3):
+        sweeps.site.clock.sleep(300)
+        sweeps.state()
+    assert sweeps.state().is_over
+    assert sweeps.state().summary["submit_failed"] == 4
+    assert len(sweeps.resume().submitted) == 4
+    assert set(sweeps.tasks_by_trial().values()) == {1}
+
+
+def test_a_refusal_that_was_not_noted_any_more_is_found(sweeps: Sweeps) -> None:
+    """The client was killed between the scheduler's word and the sweep's journal; another one may be submitting now."""
+    from compose_core.sweep import submit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(submit, "note_refused", _die)
+        with pytest.raises(SystemExit):
+            sweeps.submit(FOUR.replace("services:", "x-slurm: {mem: 16G}\n    services:"))
+    with held_sweep(sweeps.site, sweeps.project.sweep("s")):
+        assert sweeps.state().summary["unknown"] == 4
+    assert sweeps.state().summary["submit_failed"] == 4
+
+
+def test_a_watch_sees_the_arrays_that_come_later(sweeps: Sweeps) -> None:
+    """A sweep is not over while another command still submits it, only because the first array is."""
+    sweeps.submit()
+    looks = follow_sweep(sweeps.site, sweeps.manifest())
+    next(looks)
+    sweeps.end("41", "FAILED", *["COMPLETED"] * 3)
+    sweeps.site.clock.sleep(60)  # what the first look heard is old by then
+    assert sweeps.resume("failed").submitted == ["t000"]
+    seen = next(looks)
+    assert not seen.is_over
+    assert seen.trials[0].trial.job_id == "45_0"

@@ -35,6 +35,16 @@ def held_sweep(site: Site, paths: SweepPaths) -> Iterator[Lease]:
         yield held
 
 
+@contextmanager
+def sweep_if_free(site: Site, paths: SweepPaths) -> Iterator[bool]:
+    """True: held while the block runs. False: another command has it, and is not waited for.
+
+    Raises: RecordError: it cannot be made.
+    """
+    with lease(paths.lock, site.clock, host=site.host, go_on=lambda _: False) as held:
+        yield held is not None
+
+
 def sweep_paths(project: ProjectPaths, sweep_id: str) -> SweepPaths:
     """What belongs to the sweep with this id.
 

@@ -175,6 +175,18 @@ def _from_document(data: bytes, objective: Objective) -> Reading:
             value = value[int(part)]
         else:
             return Reading(error=f"{objective.json_path} has no field {objective.json_field!r}")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = _finite(value)
+    if number is None:
         return Reading(error=f"{objective.json_field} of {objective.json_path} is no finite number")
-    return Reading(value=float(value))
+    return Reading(value=number)
+
+
+def _finite(value: Any) -> float | None:
+    """The figure; a whole number may be too large for one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

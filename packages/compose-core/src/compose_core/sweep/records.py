@@ -10,7 +10,7 @@ from compose_core.errors import RecordError
 from compose_core.records.atomic import create_files, file_exists, read_file
 from compose_core.records.job_record import JobRecord, SweepPlace
 from compose_core.records.paths import ProjectPaths
-from compose_core.records.sweep_manifest import GroupTask, GroupTasks, SweepGroup, SweepManifest
+from compose_core.records.sweep_manifest import GroupTask, GroupTasks, SweepGroup, SweepManifest, by_trial_id
 from compose_core.submission.context import SubmitContext
 from compose_core.submission.facts import job_facts
 from compose_core.sweep.planning import TrialPlan
@@ -48,11 +48,12 @@ def write_records(project: ProjectPaths, manifest: SweepManifest, group: SweepGr
     missing = [task for task in range(len(group.trials)) if not _is_written(project, array, task)]
     tasks = GroupTasks.read(project.sweep(manifest.sweep_id).tasks(group.name)) if missing else None
     known = {task.trial_id: task.facts for task in tasks.tasks} if tasks is not None else {}
+    trials = by_trial_id(manifest.trials) if missing else {}
     new: dict[str, bytes] = {}
     for number in missing:
         made = made_record(array, number)
         facts = known.get(group.trials[number])
-        trial = manifest.trial(group.trials[number])
+        trial = trials[group.trials[number]]
         place = SweepPlace(
             sweep_id=manifest.sweep_id,
             trial_id=trial.trial_id,

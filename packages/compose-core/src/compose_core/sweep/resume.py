@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from compose_core.errors import HpccError, UsageError
 from compose_core.operations import submit_context
 from compose_core.records.paths import ProjectPaths
-from compose_core.records.sweep_journal import note_resumed, read_sweep
+from compose_core.records.sweep_journal import note_refused, note_resumed, read_sweep
 from compose_core.records.sweep_manifest import SweepGroup, SweepManifest, SweepTrial
 from compose_core.spec import load_spec
 from compose_core.submission.context import keep_quiet
@@ -29,6 +29,8 @@ Choice = Literal["unsubmitted", "failed", "missing", "unfinished"]
 """`unsubmitted`: trials without a job. `failed`, `missing`: those whose job failed, or is not tracked any more, as well.
 `unfinished`: both."""
 
+_GIVEN_UP = "the compose file was changed before this trial was submitted"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resumption:
@@ -37,6 +39,8 @@ class Resumption:
     plan: SweepPlan
     open_groups: tuple[SweepGroup, ...]
     """Groups whose client died: they go on as they were written down."""
+    given_up: tuple[SweepGroup, ...] = ()
+    """Groups that were written down, never submitted, and are no more what the file says: their trials get new ones."""
     again: tuple[str, ...]
     """Trials that get a new job."""
     skipped: int
@@ -81,11 +85,13 @@ def resumption(
         for one in state.trials
         if one.trial.trial_id in free or (one.trial.trial_id not in in_begun and _is_wanted(one, choice))
     ]
-    going_on = [trial for trial in manifest.trials if any(trial.trial_id in group.trials for group in reopened)]
+    in_reopened = {name for group in reopened for name in group.trials}
+    going_on = [trial for trial in manifest.trials if trial.trial_id in in_reopened]
     planned = plan_trials(site, file, manifest, sorted([*again, *going_on], key=_index), strict_env=strict_env)
     return Resumption(
         plan=SweepPlan(manifest=manifest, loaded=loaded, trials=planned),
         open_groups=reopened,
+        given_up=tuple(group for group in still_open if group not in begun),
         again=tuple(trial.trial_id for trial in again),
         skipped=len(manifest.trials) - len(again) - len(going_on),
     )
@@ -112,6 +118,8 @@ def resume_sweep(
         manifest = todo.plan.manifest
         if manifest.stopped_at is not None and todo.plan.trials:
             note_resumed(paths, at=site.clock.now())
+        for group in todo.given_up:  # else it would be gone on with once the file is what it was
+            note_refused(paths, group.name, _GIVEN_UP, at=site.clock.now())
         known = {one.trial.trial_id: one for one in todo.plan.trials}
         submitter = Submitter(site, manifest, held, of=max(1, len(todo.again)), on_event=on_event)
         for group in todo.open_groups:

@@ -16,6 +16,7 @@ from compose_core.records.paths import ProjectPaths
 from compose_core.records.sweep_journal import note_refused, note_submitted, read_sweep
 from compose_core.records.sweep_manifest import SweepGroup, SweepManifest, SweepTrial
 from compose_core.submission.run_keys import token_of_key
+from compose_core.sweep.hold import sweep_if_free
 from compose_core.sweep.records import array_records, has_last_record, write_records
 from compose_core.tracking.observe import Watch
 
@@ -135,6 +136,7 @@ def settled_sweep(site: Site, manifest: SweepManifest) -> SweepManifest:
         for group in manifest.groups:
             if group.is_open:
                 _settle(context, project, manifest, group)
+        _close_what_came_to_nothing(site, context, project, manifest)
         manifest = read_sweep(project.sweep(manifest.sweep_id)) or manifest
     for group in manifest.groups:
         if group.array_job_id is not None and not has_last_record(project, group):
@@ -208,16 +210,36 @@ def _reason(snapshot: JobSnapshot) -> str:
 
 
 def _settle(context: SubmitContext, project: ProjectPaths, manifest: SweepManifest, group: SweepGroup) -> None:
-    """Note what became of the group's submission, if that is written down somewhere."""
+    """Note the array that the group became, if that is written down somewhere."""
     paths = project.sweep(manifest.sweep_id)
     with suppress(RecordError):
         token, _ = token_of_key(context, group.run_key)
-        if token is None:
-            return
-        outcome = Outcome.read(context.project.submission(token).outcome)
-        if outcome is None:
-            return
-        if outcome.job_id is not None:
+        outcome = _outcome(context, token)
+        if token is not None and outcome is not None and outcome.job_id is not None:
             note_submitted(paths, group.name, token=token, array_job_id=outcome.job_id, at=outcome.at)
-        else:
-            note_refused(paths, group.name, outcome.message or str(outcome.outcome), at=outcome.at)
+
+
+def _close_what_came_to_nothing(
+    site: Site, context: SubmitContext, project: ProjectPaths, manifest: SweepManifest
+) -> None:
+    """Note the groups whose submission ended without an array, unless a command is at work that may submit them anew."""
+    paths = project.sweep(manifest.sweep_id)
+    still_open = [group for group in manifest.groups if group.is_open]
+    with suppress(RecordError):
+        if all(_nothing(context, group) is None for group in still_open):
+            return
+        with sweep_if_free(site, paths) as is_free:
+            for group in still_open if is_free else ():
+                outcome = _nothing(context, group)
+                if outcome is not None:
+                    note_refused(paths, group.name, outcome.message or str(outcome.outcome), at=outcome.at)
+
+
+def _nothing(context: SubmitContext, group: SweepGroup) -> Outcome | None:
+    """How the group's last submission came to nothing; None when it did not."""
+    token, last = token_of_key(context, group.run_key)
+    return _outcome(context, last) if token is None else None
+
+
+def _outcome(context: SubmitContext, token: str | None) -> Outcome | None:
+    return Outcome.read(context.project.submission(token).outcome) if token is not None else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from compose_core import operations
 from compose_core.job_state import JobId
 from compose_core.records.paths import ProjectPaths
-from compose_core.records.sweep_journal import note_stopped, publish, read_sweep
+from compose_core.records.sweep_journal import note_refused, note_stopped, publish, read_sweep
 from compose_core.records.sweep_manifest import SweepManifest
 from compose_core.submission.run_keys import token_of_key
 from compose_core.sweep.hold import held_sweep
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 10.0
+_NEVER_SUBMITTED = "the sweep was stopped before this trial was submitted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def stop_sweep(site: Site, manifest: SweepManifest, *, reason: str | None = None
     )  # first: a command that submits trials now sees it between two groups
     with held_sweep(site, paths):
         manifest = settled_sweep(site, read_sweep(paths) or manifest)
-        _withdraw_open(site, manifest)
+        manifest = _without_open(site, manifest)
         watch = Watch()
         before = sweep_state(site, manifest, watch=watch)
         cancelled, troubles = _cancel_live(site, before)
@@ -87,13 +88,24 @@ def cancel_trials(site: Site, manifest: SweepManifest, trial_ids: Sequence[str])
     return tuple(asked)
 
 
-def _withdraw_open(site: Site, manifest: SweepManifest) -> None:
-    """Submissions that are not settled end before a service starts, should the scheduler have them."""
+def _without_open(site: Site, manifest: SweepManifest) -> SweepManifest:
+    """Submissions that are not settled end before a service starts, should the scheduler have them; others never begin.
+
+    The caller holds the sweep, so nobody is about to submit what is noted as never submitted here.
+    """
+    still_open = [group for group in manifest.groups if group.is_open]
+    if not still_open:
+        return manifest
     context = operations.submit_context(site, manifest.project_dir)
-    for group in manifest.groups:
-        token = token_of_key(context, group.run_key)[0] if group.is_open else None
+    paths = ProjectPaths(manifest.project_dir).sweep(manifest.sweep_id)
+    for group in still_open:
+        token = token_of_key(context, group.run_key)[0]
         if token is not None:
             operations.cancel_submission(site, manifest.project_dir, token)
+    for group in still_open:
+        if token_of_key(context, group.run_key)[0] is None:
+            note_refused(paths, group.name, _NEVER_SUBMITTED, at=site.clock.now())
+    return settled_sweep(site, read_sweep(paths) or manifest)
 
 
 def _cancel_live(site: Site, state: SweepState) -> tuple[tuple[str, ...], tuple[str, ...]]:
