@@ -110,6 +110,8 @@ def test_a_moment_is_a_duration_or_a_date(hpcc: Hpcc, world: World) -> None:
     assert hpcc("logs", "--service", "web", "--since", "1970-01-01T00:16:42Z") == "two\nthree\n"
     assert hpcc("logs", "--service", "web", "--until", "1970-01-01T00:20:00Z") == "one\ntwo\n"
     hpcc("logs", "--since", "soon", code=2)
+    hpcc("logs", "--since", "2m", "--until", "5m", code=2)
+    hpcc("logs", "--follow", "--until", "5m", code=2)
 
 
 def test_a_reader_that_leaves_ends_it_quietly(world: World) -> None:

@@ -55,6 +55,16 @@ def test_a_failed_job_is_told_by_the_service_that_failed_first() -> None:
     assert "hpcc logs --job-id 7 --service db --all" in commands(found)
 
 
+def test_a_service_that_was_never_ready_is_not_told_by_the_signal_that_ended_it() -> None:
+    """Nor is the supervisor's own status called a word of the program."""
+    why = "not ready in time: log line 'ready'"
+    late = service("db", last_exit_code=143, last_signal=15, first_failure_at=140.0, failure_reason=why)
+    job = shot(JobState.FAILED, services=(late,), exit_code=1, cause="readiness_failed", ended_at=160.0)
+    found = diagnose(job, [])
+    assert found.headline == f"job 7 (hello) FAILED after 50s: service 'db': {why}"
+    assert "the job's exit status is 1: the supervisor's word for a failure" in found.facts
+
+
 def test_a_sidecar_that_failed_speaks_after_the_main_services() -> None:
     """Its exit is no failure of the job."""
     sidecar = service("log", lifecycle="sidecar", first_failure_at=120.0)

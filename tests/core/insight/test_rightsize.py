@@ -110,6 +110,17 @@ def test_memory_that_almost_ran_out_is_a_risk() -> None:
     assert (suggested.direction, suggested.suggested) == ("more", 16 * GIB)
 
 
+def test_a_lower_bound_of_memory_lowers_nothing() -> None:
+    """The largest process alone does not tell what all of them needed together; near the limit it says enough."""
+    known = "the largest process alone: a lower bound"
+    found = advice(usage(memory=memory(0.1, basis=known)))
+    assert found.suggestions == ()
+    [reason] = [item.reason for item in found.untouched if item.resource == "memory"]
+    assert reason.startswith("at least 102 MiB of 8 GiB were in use")
+    assert reason.endswith("but all processes together may have needed more")
+    assert by_key(advice(usage(memory=memory(7.9, basis=known))))["x-slurm.mem"].direction == "more"
+
+
 def test_a_job_that_its_time_limit_ended_needs_half_as_much_again() -> None:
     """In steps of five minutes; everything else was used for as long as possible, so it may be judged."""
     found = advice(usage(wall_s=5430.0, memory=memory(1.0)), JobState.TIMEOUT)

@@ -118,6 +118,7 @@ def test_on_this_machine_nothing_is_set_aside() -> None:
     """The local engine knows CPU time and the largest process; there is no share of anything."""
     usage = job_usage("1", rows=[row(total_cpu_s=50.0, max_rss_bytes=7.0)], requests=RecordedJobRequests(cpus=8))
     assert (usage.cpu.used_s, usage.cpu.efficiency, usage.cpu.basis, usage.busy_cpus) == (50, None, "process", 0.5)
+    assert usage.cpu_share == pytest.approx(50 / 800), "of the CPUs that were asked for, in score and monitor alike"
     assert (usage.memory.peak_bytes, usage.memory.basis) == (7, "the largest process alone: a lower bound")
 
 

@@ -145,7 +145,7 @@ def _report_dry_run(tools: Tools, plan: Plan, whole: Plan, size: CanarySize) -> 
         return
     before, after = whole.requests, plan.requests
     rows = [
-        [name, _shown(getattr(before, name)), _shown(getattr(after, name))]
+        [name.removesuffix("_s").removesuffix("_bytes"), *(_shown(name, getattr(one, name)) for one in (before, after))]
         for name in ("time_s", "nodes", "ntasks", "cpus", "mem_bytes", "gpus")
     ]
     tools.output.talk(f"{plan.name} would be submitted" + (", with all that the file asks for" * size.keep_requests))
@@ -166,8 +166,19 @@ def _longest_wait_s(plan: Plan) -> int:
     return sum(step.readiness.timeout_s + step.readiness.seconds for step in plan.steps if step.readiness is not None)
 
 
-def _shown(value: int | None) -> str:
-    return "-" if value is None else str(value)
+def _shown(name: str, value: int | None) -> str:
+    """In the units of a compose file."""
+    from compose_core.units import format_bytes, format_slurm_time
+
+    if value is None:
+        return "-"
+    match name:
+        case "time_s":
+            return format_slurm_time(value)
+        case "mem_bytes":
+            return format_bytes(value)
+        case _:
+            return str(value)
 
 
 def _read(parse: Callable[[str], int], text: str, option: str) -> int:

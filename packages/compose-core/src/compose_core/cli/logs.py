@@ -55,8 +55,10 @@ def logs(
     from compose_core.tracking.log_source import batch_logs, service_logs
     from compose_core.tracking.service_logs import follow_logs, prefix_width, read_logs
 
-    if follow and (tools.output.is_json or until is not None):
-        raise UsageError("--follow has no end to report", remedy="Leave out --follow, or --format json and --until.")
+    if follow and tools.output.is_json:
+        raise UsageError("--follow has no end to report", remedy="Leave out --follow, or --format json.")
+    if follow and until is not None:
+        raise UsageError("--follow goes on, and --until ends in the past", remedy="Give one of them.")
     if batch and (services or attempt is not None):
         raise UsageError(
             "--batch goes with neither --service nor --attempt",
@@ -64,6 +66,8 @@ def logs(
         )
     now = tools.site.clock.now()
     begin, end = moment("--since", since, now), moment("--until", until, now)
+    if begin is not None and end is not None and begin > end:
+        raise UsageError("--since is later than --until", remedy="`--since 5m --until 2m` is from 5 to 2 minutes ago.")
     record = tools.find_job(file, job_id)
     sources = batch_logs(record) if batch else service_logs(record, services, attempt=attempt)
     count = None if all_lines else lines

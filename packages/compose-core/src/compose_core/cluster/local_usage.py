@@ -15,7 +15,8 @@ from compose_core.job_state import JobId, JobState
 def usage_of(table: LocalTable, rows: LocalRows, job_ids: Sequence[JobId]) -> UsageRows | Unavailable:
     """One row for each job, for each task of an array; CPU time and memory once it has ended.
 
-    Nothing is set aside on this machine, so no row says how many CPUs or how much memory the job had.
+    Nothing is set aside on this machine, so no row says how many CPUs or how much memory the job had. How long it took
+    is told by its own files, as everywhere else: the monitor's clock also runs before the job and after it.
     """
     found: list[UsageRow] = []
     unreadable = 0
@@ -52,7 +53,6 @@ def _usage_row(job: LocalJob, row: JobRow | None) -> UsageRow:
         end=end,
         exit_code=row.exit_code if row else None,
         signal=row.signal if row else None,
-        elapsed_s=end - begin if begin is not None and end is not None else None,
         total_cpu_s=_figure(ended.get("cpu_s")),
         max_rss_bytes=_figure(ended.get("largest_process_bytes")),
         nnodes=1,

@@ -164,6 +164,8 @@ def _headline(snapshot: JobSnapshot, service: ServiceSnapshot | None) -> str:
 def _why(snapshot: JobSnapshot, service: ServiceSnapshot | None) -> str:
     if service is not None and service.state is not None and (snapshot.failed or not snapshot.terminal):
         state = service.state
+        if snapshot.cause == "readiness_failed" and state.failure_reason:
+            return f"service '{service.name}': {state.failure_reason}"
         ended = f"exit code {state.last_exit_code}" if state.last_exit_code is not None else "a failure"
         return f"service '{service.name}' ended with {ended}"
     if snapshot.state.is_waiting:
@@ -175,7 +177,7 @@ def _facts(snapshot: JobSnapshot, service: ServiceSnapshot | None, details: Mapp
     if service is not None and service.state is not None:
         yield from _service_facts(service.name, service.state)
     if snapshot.failed and (snapshot.exit_code or snapshot.signal):
-        yield f"the job's exit status is {exit_code_meaning(snapshot.exit_code, snapshot.signal)}"
+        yield f"the job's exit status is {_status_in_words(snapshot)}"
     if snapshot.cause and snapshot.cause != "completed":
         yield f"the supervisor ended it for this cause: {snapshot.cause}"
     if snapshot.reason:
@@ -197,6 +199,13 @@ def _facts(snapshot: JobSnapshot, service: ServiceSnapshot | None, details: Mapp
         if asserts is not None and asserts.failures:
             yield f"assert of service '{other.name}': {'; '.join(asserts.failures)}"
     yield from snapshot.warnings
+
+
+def _status_in_words(snapshot: JobSnapshot) -> str:
+    """No program of the job chose a status of 1 that goes with another cause than a service's failure."""
+    if snapshot.exit_code == 1 and not snapshot.signal and snapshot.cause not in (None, "", "service_failed"):
+        return "1: the supervisor's word for a failure"
+    return exit_code_meaning(snapshot.exit_code, snapshot.signal)
 
 
 def _service_facts(name: str, state: ServiceState) -> Iterable[str]:

@@ -106,20 +106,21 @@ def _judged(facts: RunFacts, measured: _Measured, *, held: float = 0.0) -> Sugge
         return _suggestion(measured, memory_step(held), facts.confidence, told)
     if measured.peak is None:
         return _untouched(measured, "unknown", "nobody measured how much it needed")
+    is_lower_bound = "lower bound" in measured.basis
     told = (
-        f"at most {quantity('memory', measured.peak)} of {quantity('memory', measured.limit)}{measured.where} "
+        f"at {'least' if is_lower_bound else 'most'} {quantity('memory', measured.peak)} of {quantity('memory', measured.limit)}{measured.where} "
         f"were in use{facts.meanwhile} ({measured.basis})"
     )
     if measured.peak > TIGHT_ABOVE * measured.limit:
         wanted = memory_step(max(1.25 * measured.peak, measured.limit + 1))
         return _suggestion(measured, wanted, facts.confidence, f"{told}: the next run may need more")
-    if facts.no_lowering:
-        return _untouched(measured, "unknown", f"{told}, but {facts.no_lowering}")
+    if reason := facts.no_lowering or ("all processes together may have needed more" if is_lower_bound else ""):
+        return _untouched(measured, "unknown", f"{told}, but {reason}")
     headroom = max(0.25 * measured.peak, min(_HEADROOM, measured.peak), _LEAST_HEADROOM)
     wanted = memory_step(max(measured.peak + headroom, held))
     if wanted > LOWER_BELOW * measured.limit:
         return _untouched(measured, "fits", told)
-    return _suggestion(measured, wanted, "low" if "lower bound" in measured.basis else facts.confidence, told)
+    return _suggestion(measured, wanted, facts.confidence, told)
 
 
 def _after_running_out(facts: RunFacts, measured: _Measured) -> Suggestion | Untouched:

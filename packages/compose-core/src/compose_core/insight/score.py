@@ -209,8 +209,14 @@ def _memory(usage: JobUsage, *, ran_out: bool) -> Component:
         requested=format_bytes(given) + where,
         source=memory.basis,
         confidence="low" if "lower bound" in memory.basis else "high" if usage.has_accounting else "medium",
-        note="close to the limit: the next run may break it" if memory.peak_bytes / given > TIGHT else "",
+        note=_of_memory(memory.peak_bytes / given, memory.basis),
     )
+
+
+def _of_memory(used: float, basis: str) -> str:
+    if used > TIGHT:
+        return "close to the limit: the next run may break it"
+    return basis if "lower bound" in basis else ""
 
 
 def _tight(name: str, used: float, observed: str, requested: str, note: str) -> Component:
@@ -266,13 +272,13 @@ def _active_share(usage: JobUsage) -> tuple[float, str]:
 def _cpu(usage: JobUsage) -> Component:
     """User and system time by what was set aside: TotalCPU, never CPUTime, which is the same as what was set aside."""
     cpu, asked = usage.cpu, usage.requests.cpus if usage.requests is not None else None
-    given_s = cpu.allocated_s or (asked * usage.wall_s if asked and usage.wall_s else None)
-    if cpu.used_s is None or not given_s:
+    given_s, share = usage.cpu_given_s, usage.cpu_share
+    if cpu.used_s is None or share is None or not given_s:
         return Component(name="cpu", note="its CPU time was not measured" if given_s else "it asked for no CPUs")
     return Component(
         name="cpu",
-        utilization=cpu.used_s / given_s,
-        score=100 * min(1.0, cpu.used_s / given_s),
+        utilization=share,
+        score=100 * min(1.0, share),
         observed=f"{format_duration(cpu.used_s)} of CPU time",
         requested=f"{format_duration(given_s)} on {cpu.allocated or asked} CPUs",
         source={"accounting": "sacct TotalCPU", "process": "the job's own processes"}.get(cpu.basis, cpu.basis),
@@ -327,7 +333,7 @@ def _tips(usage: JobUsage, advice: RightSize | None) -> Iterator[str]:
             if suggestion.direction == "less"
             else (f"{suggestion.key}: ask for {asked}; {suggestion.evidence}")
         )
-    if usage.samples is None or usage.samples.is_empty:
+    if usage.samples is None:
         yield "x-slurm.metrics samples GPUs and steps while the job runs, which makes the score more certain"
 
 

@@ -94,6 +94,18 @@ class JobUsage:
     has_accounting: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def cpu_given_s(self) -> float | None:
+        """The CPU time that was set aside; where nothing sets CPUs aside, those that were asked for × wall time."""
+        asked = self.requests.cpus if self.requests is not None else None
+        return self.cpu.allocated_s or (asked * self.wall_s if asked and self.wall_s else None)
+
+    @property
+    def cpu_share(self) -> float | None:
+        """CPU time used by the time that was given; 1 when every CPU was busy all the time."""
+        given_s = self.cpu_given_s
+        return self.cpu.used_s / given_s if self.cpu.used_s is not None and given_s else None
+
 
 def job_usage(
     job_id: str,

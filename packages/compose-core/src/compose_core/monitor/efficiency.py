@@ -29,7 +29,7 @@ class AccountedEfficiency:
 
 def _efficiency(reading: UsageReading) -> Efficiency:
     usage, memory = reading.usage, reading.usage.memory
-    efficiency = usage.cpu.efficiency
+    efficiency = usage.cpu_share
     requested = memory.requested_bytes or memory.allocated_bytes
     return Efficiency(
         is_final=_is_final(reading),

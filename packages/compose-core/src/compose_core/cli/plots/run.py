@@ -55,7 +55,8 @@ def figure_of(reading: UsageReading) -> RunFigure:
     if figure is None:
         raise UsageError(
             f"job {snapshot.job_id} has no samples to draw",
-            remedy="Give the job `x-slurm: {metrics: {}}` and run it again.",
+            remedy="Give the job `x-slurm: {metrics: {collectors: [gpu, slurm, cpu]}}` and run it again; without GPUs and "
+            "without steps of Slurm, `cpu` alone finds something.",
             code="nothing-to-draw",
         )
     return figure
