@@ -107,8 +107,9 @@ def _judged(facts: RunFacts, measured: _Measured, *, held: float = 0.0) -> Sugge
     if measured.peak is None:
         return _untouched(measured, "unknown", "nobody measured how much it needed")
     is_lower_bound = "lower bound" in measured.basis
+    bound = "at least" if is_lower_bound else "at most"
     told = (
-        f"at {'least' if is_lower_bound else 'most'} {quantity('memory', measured.peak)} of {quantity('memory', measured.limit)}{measured.where} "
+        f"{bound} {quantity('memory', measured.peak)} of {quantity('memory', measured.limit)}{measured.where} "
         f"were in use{facts.meanwhile} ({measured.basis})"
     )
     if measured.peak > TIGHT_ABOVE * measured.limit:
