@@ -106,3 +106,16 @@ def test_never_all_are_ended(curves: dict[str, Curve], method: str, minimize: bo
 
 def test_the_last_figure_of_a_step_counts_and_steps_are_put_in_order() -> None:
     assert Curve.of([(2.0, 5.0), (1.0, 1.0), (2.0, 6.0)]) == Curve((1.0, 2.0), (1.0, 6.0))
+
+
+def test_equal_trials_do_not_end_each_other() -> None:
+    """The mean of equal figures is that figure, however they are rounded."""
+    curves = {f"t{number}": curve(*[0.1] * 60) for number in range(6)}
+    assert hopeless(curves, list(curves), MEDIAN, LESS) == ()
+    assert hopeless(curves, list(curves), MEDIAN, MORE) == ()
+
+
+def test_figures_beyond_what_can_be_added_up_are_no_error() -> None:
+    """Each is finite, their sum is not."""
+    curves = {f"t{number}": curve(*[1.7e308] * 3) for number in range(6)}
+    assert hopeless(curves, ["t0"], MEDIAN, LESS) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,3 +105,16 @@ def test_a_figure_of_zero_gives_no_speedup() -> None:
     objective = Objective(direction="minimize", metric="t", scaling_axis="nodes")
     (series,) = scaling(standings([row(0, 0.0, "nodes=1"), row(1, 2.0, "nodes=2")], objective), objective)
     assert [point.speedup for point in series.points] == [None, None]
+
+
+def test_values_that_make_two_keys_read_the_same_stay_two_configurations() -> None:
+    """A value may hold what the key is joined with."""
+    one = ResultRow(
+        trial_id="t000", index=0, variables={"a": "1;b=2", "b": "3"}, config_key="a=1;b=2;b=3", status="completed",
+        objective=1.0,
+    )  # fmt: skip
+    two = replace(one, trial_id="t001", index=1, variables={"a": "1", "b": "2;b=3"}, objective=3.0)
+    assert [(each.rank, each.mean, each.replicates) for each in standings([one, two], LESS)] == [
+        (1, 1.0, 1),
+        (2, 3.0, 1),
+    ]

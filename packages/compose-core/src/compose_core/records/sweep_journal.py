@@ -55,12 +55,13 @@ def note_resumed(paths: SweepPaths, *, at: float) -> None:
     _append(paths, {"event": "resumed", "at": at})
 
 
-def note_observed(
-    paths: SweepPaths, trial_id: str, *, objective: float | None, objective_error: str | None, at: float
-) -> None:
-    """The figure of a trial was looked for."""
-    row = {"event": "observed", "at": at, "trial_id": trial_id}
-    _append(paths, {**row, "objective": objective, "objective_error": objective_error})
+def note_observed(paths: SweepPaths, figures: Sequence[tuple[str, float | None, str | None]], *, at: float) -> None:
+    """The figures of trials were looked for: id, figure, why there is none; one write for all of them."""
+    rows = (
+        {"event": "observed", "at": at, "trial_id": trial_id, "objective": figure, "objective_error": error}
+        for trial_id, figure, error in figures
+    )
+    _append(paths, *rows)
 
 
 def note_best(paths: SweepPaths, trial_id: str | None, *, at: float) -> None:
@@ -73,8 +74,8 @@ def note_pruned(paths: SweepPaths, trial_id: str, *, why: str, at: float) -> Non
     _append(paths, {"event": "pruned", "at": at, "trial_id": trial_id, "why": why})
 
 
-def _append(paths: SweepPaths, row: JsonObject) -> None:
-    append_line(paths.journal, json_bytes({"schema_version": 1, **row}))
+def _append(paths: SweepPaths, *rows: JsonObject) -> None:
+    append_line(paths.journal, b"".join(json_bytes({"schema_version": 1, **row}) for row in rows))
 
 
 def read_sweep(paths: SweepPaths) -> SweepManifest | None:

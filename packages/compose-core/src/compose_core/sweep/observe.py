@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _CURVE_POINTS = 20_000
 """Of a longer curve every second point is dropped, as often as needed."""
+_FIGURE_OF_RUNNING_S = 600.0
+"""So often the figure of a trial that still runs is written down."""
 _NO_OBJECTIVE = "the sweep has no `objective`"
 
 
@@ -82,11 +84,14 @@ class SweepObserver:
         paths = project.sweep(self.manifest.sweep_id)
         known = {trial.trial_id: trial for trial in self.manifest.trials}
         now = self.site.clock.now()
-        has_news = False
-        for row in results.rows:
-            if _is_news(row, known[row.trial_id]):
-                has_news = True
-                note_observed(paths, row.trial_id, objective=row.objective, objective_error=row.objective_error, at=now)
+        news = [
+            (row.trial_id, row.objective, row.objective_error)
+            for row in results.rows
+            if _is_news(row, known[row.trial_id], now)
+        ]
+        if news:
+            note_observed(paths, news, at=now)
+        has_news = bool(news)
         best = results.best.trial_id if results.best else None
         if best != self.manifest.best_trial:
             has_news = True
@@ -192,9 +197,13 @@ def _bounded(points: object) -> list[tuple[float, float]]:
     return kept
 
 
-def _is_news(row: ResultRow, trial: SweepTrial) -> bool:
-    """A figure that changed, or a first word on why there is none of a trial that is over."""
-    if row.objective is not None:
-        return row.objective != trial.objective
+def _is_news(row: ResultRow, trial: SweepTrial, now: float) -> bool:
+    """A figure that changed, or a first word on why there is none of a trial that is over.
+
+    That of a trial that goes on changes with every line of its log, and the journal keeps all: it is written down seldom.
+    """
     is_over = row.status in ("completed", "failed")
+    if row.objective is not None:
+        is_due = is_over or trial.observed_at is None or not 0 <= now - trial.observed_at < _FIGURE_OF_RUNNING_S
+        return is_due and row.objective != trial.objective
     return is_over and row.objective_error != trial.objective_error

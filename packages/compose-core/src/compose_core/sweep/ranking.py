@@ -104,9 +104,9 @@ class Standing:
 
 def standings(rows: Sequence[ResultRow], objective: Objective | None) -> tuple[Standing, ...]:
     """Every configuration, the best first; those without a figure last, in the order of the sweep."""
-    groups: dict[str, list[ResultRow]] = {}
-    for row in rows:
-        groups.setdefault(row.config_key, []).append(row)
+    groups: dict[frozenset[tuple[str, str]], list[ResultRow]] = {}
+    for row in rows:  # by the parameters: a value with `;` or `=` may make two keys read the same
+        groups.setdefault(frozenset(row.variables.items()), []).append(row)
     direction = objective.direction if objective else "minimize"
     unranked = [_standing(members, direction) for members in groups.values()]
     sign = 1 if direction == "minimize" else -1

@@ -185,10 +185,10 @@ def status_of(snapshot: JobSnapshot) -> TrialStatus:
 
 def configurations(manifest: SweepManifest) -> list[dict[str, Any]]:
     """The trials by their parameters: so many replicates each, with the mean and deviation of the figures that are known."""
-    found: dict[str, list[SweepTrial]] = {}
+    found: dict[frozenset[tuple[str, str]], list[SweepTrial]] = {}
     for trial in manifest.trials:
-        found.setdefault(trial.config_key, []).append(trial)
-    return [_configuration(key, trials) for key, trials in found.items()]
+        found.setdefault(frozenset(trial.variables.items()), []).append(trial)
+    return [_configuration(trials[0].config_key, trials) for trials in found.values()]
 
 
 def _configuration(key: str, trials: Sequence[SweepTrial]) -> dict[str, Any]:
