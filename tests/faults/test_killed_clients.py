@@ -113,6 +113,7 @@ def test_a_killed_clean_is_finished_by_the_next(bed: Bed, tell: Tell) -> None:
                 assert left - {"attempts"} <= {
                     ids[-1],
                     "jobs",
+                    "jobs-index.json",
                     "latest.json",
                     "run-keys",
                     "submissions",

@@ -25,7 +25,7 @@ def test_a_log_is_rotated_and_read_as_one(project: Project) -> None:
             x-slurm: {{hooks: [{{on: ready, script: echo hooked}}]}}
     """)
     done = project.hpcc("up", code=0)
-    numbers = [int(line) for line in done.stdout.splitlines() if line.startswith("0")]
+    numbers = [int(line[6:]) for line in done.stdout.splitlines() if line.startswith("[app] 0")]
     assert numbers == list(range(1, LINES + 1))
     (job,) = (path.parent.name for path in project.folder.glob(".hpc-compose/*/state.json"))
     logs = project.job_dir(job) / "logs"

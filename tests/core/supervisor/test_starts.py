@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from compose_core.supervisor.host import start_ticks
-from compose_core.supervisor.starts import attempt_of, wait_for_earlier
+from compose_core.supervisor.starts import attempt_of, earlier_end, wait_for_earlier
 from compose_core.supervisor.talk import Refused
 
 
@@ -45,6 +45,32 @@ class TestNumbers:
     @pytest.mark.parametrize("known", [None, "1", True, -1])
     def test_a_state_without_a_number_counts_for_nothing(self, known: object) -> None:
         assert attempt_of({}, {"attempt": known}, may_start_again=False) == 0
+
+
+class TestEarlierEnds:
+    @pytest.mark.parametrize(("cause", "status"), [("completed", 0), ("service_failed", 3), ("assertion_failed", 1)])
+    def test_a_forgotten_start_that_came_to_its_end_is_not_repeated(self, cause: str, status: int) -> None:
+        earlier = state(finished_at=1.0, cause=cause, job_exit_code=status)
+        assert earlier_end({}, earlier) == status
+        assert earlier_end({"SLURM_RESTART_COUNT": "1"}, {**earlier, "attempt": 1}) == status
+
+    def test_one_that_slurm_counts_is(self) -> None:
+        """Somebody wants it: a requeue."""
+        earlier = state(finished_at=1.0, cause="completed", job_exit_code=0)
+        assert earlier_end({"SLURM_RESTART_COUNT": "1"}, earlier) is None
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"finished_at": None, "cause": "completed", "job_exit_code": 0},
+            {"cause": "cancelled", "job_exit_code": 143},
+            {"cause": "node_failed", "job_exit_code": 143},
+            {"cause": "completed", "job_exit_code": None},
+            {"attempt": None, "cause": "completed", "job_exit_code": 0},
+        ],
+    )
+    def test_one_that_was_ended_from_outside_or_died_is(self, changes: dict[str, Any]) -> None:
+        assert earlier_end({}, state(**{"finished_at": 1.0, **changes})) is None
 
 
 class TestWaiting:

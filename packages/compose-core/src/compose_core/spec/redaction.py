@@ -12,7 +12,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SECRET_LENGTH = 8
-_ASSIGNED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_-]*)(?:[\"']?\s*[=:]\s*|\s+)")
+_ASSIGNED = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?P<given>[\"']?\s*[=:]\s*|\s+)?")
+"""Whole words, whether something is given to them or not: no character is looked at from more than one beginning."""
 _ASSIGNED_VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\";&|]+")
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
@@ -49,7 +50,7 @@ def hidden_assignments(text: str) -> str:
     """Shell text in which what is given to a secret-looking name (`API_TOKEN=…`, `--password …`) is `***`."""
     parts, position = [], 0
     for found in _ASSIGNED.finditer(text):
-        if found.start() < position or not is_secret_name(found["name"]):
+        if found.start() < position or found["given"] is None or not is_secret_name(found["name"]):
             continue
         value = _ASSIGNED_VALUE.match(text, found.end())
         if value is not None:

@@ -8,9 +8,9 @@ from compose_core.supervisor.attempts import ResumeFolder, attempt_folder, earli
 from compose_core.supervisor.claim import claim, open_job_folder
 from compose_core.supervisor.files import Json, open_folder
 from compose_core.supervisor.host import restart_count
-from compose_core.supervisor.starts import attempt_of, wait_for_earlier
+from compose_core.supervisor.starts import attempt_of, earlier_end, wait_for_earlier
 from compose_core.supervisor.supervise import Supervisor
-from compose_core.supervisor.talk import Refused, complain
+from compose_core.supervisor.talk import Refused, complain, say
 
 DESCRIPTION_FORMAT = 1
 EXIT_ENVIRONMENT = 3
@@ -71,9 +71,15 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
         os.close(open_folder(root))
     folder = open_job_folder(root, job_id, token or None, restart_count(environment))
     earlier = earlier_state(folder.folder(""))
-    attempt = attempt_of(environment, earlier, description.get("requeue") is not False)
     if earlier:
-        wait_for_earlier(earlier, lambda: earlier_state(folder.folder("")))
+        earlier = wait_for_earlier(earlier, lambda: earlier_state(folder.folder("")))
+    status = earlier_end(environment, earlier)
+    if status is not None:
+        say(
+            "job", "it has run already and ended with {}; Slurm started it once more, and nothing is run".format(status)
+        )
+        return status
+    attempt = attempt_of(environment, earlier, description.get("requeue") is not False)
     resume = None
     if description.get("resume"):
         folder = attempt_folder(folder, attempt)
