@@ -6,8 +6,10 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import click
 import pytest
 
 from compose_core.cli.output import Output
@@ -15,6 +17,8 @@ from compose_core.cli.sparkline import sparkline
 from compose_core.cli.stats_report import stats_report
 from compose_core.cli.stats_rows import ACCOUNTING_COLUMNS, STEP_COLUMNS, csv_text, jsonl_text
 from compose_core.cli.stats_text import print_stats
+from compose_core.cli.stats_watch import _show
+from compose_core.cli.tools import Tools
 from compose_core.clock import with_readable_times
 from compose_core.cluster.sacct_usage import parse_sacct_usage
 from compose_core.cluster.sstat import parse_sstat
@@ -170,6 +174,20 @@ def test_text_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "█" in shown
     assert "\x1b[31m" not in shown
     assert all(len(line) <= 130 for line in shown.splitlines())
+
+
+def test_the_watch_redraws_the_screen_and_leaves_what_scrolled_out_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`CSI 3 J` would erase what the person did before."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    _show(cast("Tools", SimpleNamespace(output=Output())), reading(tmp_path))
+    shown = capsys.readouterr().out
+    assert shown.startswith("\x1b[H\x1b[2J")
+    assert "\x1b[3J" not in shown
+    panels = [line for line in click.unstyle(shown).splitlines() if "(0 to" in line]
+    assert panels
+    assert max(map(len, panels)) <= 80
 
 
 def test_a_job_without_figures_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -208,7 +208,7 @@ def _over_time(output: Output, usage: JobUsage) -> None:
 
 def _scale(panel: Panel) -> str:
     limit = f", {panel.limit_name} {_number(panel.limit)}" if panel.limit is not None and panel.limit_name else ""
-    return f" (0 to {_number(_top(panel))} {panel.unit}{limit}; at the end of each line its highest)"
+    return f" (0 to {_number(_top(panel))} {panel.unit}{limit}; at the end: its highest)"
 
 
 def _top(panel: Panel) -> float:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _STEPS_EVERY_S = 15.0
 """`sstat` asks every node of the job."""
-_CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+_CLEAR = "\x1b[H\x1b[2J"
+"""The screen, and never what scrolled out of it before."""
 
 
 def watch_stats(tools: Tools, record: JobRecord, *, accounting: bool, interval_s: float) -> int:
