@@ -65,3 +65,22 @@ def test_the_figure_of_a_trial_that_is_over_is_written_down_at_once(tmp_path: Pa
     look(observer)
     assert [written(sweeps, f"41_{task}") for task in range(4)] == [0.0, 1.0, 2.0, 3.0]
     assert sweeps.manifest().best_trial == "t000"
+
+
+def test_the_files_of_many_trials_are_not_looked_at_twice_a_second(tmp_path: Path) -> None:
+    """An array is one job to the scheduler, and hundreds of folders to the file system; those of ended trials are not read."""
+    sweeps = Sweeps(tmp_path)
+    sweeps.submit(
+        """
+        name: many
+        runtime: {backend: host}
+        sweep: {parameters: {i: {from: 0, to: 1, samples: 300}}, max_trials: 300}
+        services: {work: {command: [train, "${i}"]}}
+        """
+    )
+    observer = SweepObserver(sweeps.site, sweeps.manifest())
+    for _ in range(5):  # the scheduler is asked more and more seldom meanwhile
+        observer.look()
+        sweeps.site.clock.sleep(30)
+    observer.look()
+    assert 2.5 <= observer.pause_s() <= 3.0

@@ -64,6 +64,14 @@ class _Followed:
     def is_over(self) -> bool:
         return self.snapshot is not None and self.snapshot.terminal
 
+    @property
+    def open_jobs(self) -> int:
+        """How many jobs' files a look reads: of an array, those of each task that is not over."""
+        if self.is_over:
+            return 0
+        tasks = self.snapshot.tasks if self.snapshot is not None else ()
+        return max(1, sum(not task.terminal for task in tasks))
+
 
 @dataclass(slots=True)
 class _Question:
@@ -123,7 +131,7 @@ class Poller:
 
     def pause_s(self) -> float:
         """How long a caller may sleep until the next look can show anything new."""
-        open_ones = sum(not one.is_over for one in self._followed.values())
+        open_ones = sum(one.open_jobs for one in self._followed.values())
         if not open_ones:
             return self._pace.longest_s
         files_s = max(self._pace.files_s, open_ones / _FILES_PER_SECOND)
