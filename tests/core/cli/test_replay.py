@@ -52,7 +52,9 @@ def test_what_happened_is_told_line_by_line(hpcc: Hpcc) -> None:
 @pytest.mark.parametrize("at", ["21s", "21", iso(T + 21)])
 def test_one_moment_can_be_asked_for(hpcc: Hpcc, at: str) -> None:
     """So long after the beginning, or by date; with a service, what it had written by then."""
-    out, _ = hpcc("--at", at, "--service", "web")
+    out, err = hpcc("--at", at, "--service", "web")
+    assert err == ""
+    assert "outside" in hpcc("--at", "99h")[1]
     assert "RUNNING" in out
     assert "backoff" in out
     assert "metrics: cpu 20 %" in out

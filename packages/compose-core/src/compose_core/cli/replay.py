@@ -11,7 +11,7 @@ import click
 from compose_core.cli import options
 from compose_core.cli.moment import epoch_s
 from compose_core.cli.tools import Tools
-from compose_core.clock import SystemClock
+from compose_core.clock import SystemClock, iso
 from compose_core.errors import HpccError, UsageError
 from compose_core.units import parse_duration_s
 
@@ -89,6 +89,9 @@ def replay(
 
         return show_replay(history, SystemClock(), services, speed=speed, at=moment)
     if moment is not None:
+        begin, end = history.timeline.begin, history.timeline.end
+        if not begin <= moment <= end:
+            tools.output.talk(f"note: the run is known from {iso(begin)} to {iso(end)}, and --at is outside of that")
         print_moment(tools.output, history, services, moment)
     else:
         print_timeline(tools.output, history, services)
