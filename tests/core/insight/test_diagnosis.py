@@ -65,6 +65,23 @@ def test_a_service_that_was_never_ready_is_not_told_by_the_signal_that_ended_it(
     assert "the job's exit status is 1: the supervisor's word for a failure" in found.facts
 
 
+def test_a_job_that_was_killed_as_a_whole_has_a_likely_cause() -> None:
+    """Its services had no time to tell of themselves."""
+    found = diagnose(shot(JobState.FAILED, signal=9, exit_code=0, ended_at=160.0), [])
+    assert [cause.name for cause in found.causes] == [cause.name for cause in diagnose_137().causes] != []
+
+
+def diagnose_137() -> Diagnosis:
+    return diagnose(shot(JobState.FAILED, exit_code=137, ended_at=160.0), [])
+
+
+def test_only_slurm_has_reasons_of_slurm() -> None:
+    """The local engine has words of its own."""
+    gone = "the processes of the job are gone"
+    found = diagnose(shot(JobState.NODE_FAIL, record=record(backend="local"), reason=gone, ended_at=160.0), [])
+    assert f"the reason: {gone}" in found.facts
+
+
 def test_a_sidecar_that_failed_speaks_after_the_main_services() -> None:
     """Its exit is no failure of the job."""
     sidecar = service("log", lifecycle="sidecar", first_failure_at=120.0)

@@ -182,7 +182,8 @@ def _facts(snapshot: JobSnapshot, service: ServiceSnapshot | None, details: Mapp
         yield f"the supervisor ended it for this cause: {snapshot.cause}"
     if snapshot.reason:
         words = "" if snapshot.state.is_waiting else reason_in_words(snapshot.reason)  # the headline has them
-        yield f"Slurm's reason is {snapshot.reason}{f': {words}' if words else ''}"
+        whose = "Slurm's reason is" if snapshot.record.backend == "slurm" else "the reason:"
+        yield f"{whose} {snapshot.reason}{f': {words}' if words else ''}"
     if snapshot.detail:
         yield snapshot.detail
     yield from _waiting_facts(snapshot, details)
@@ -267,6 +268,8 @@ def _commands(snapshot: JobSnapshot, service: ServiceSnapshot | None, compose_fi
 def _failing_code(snapshot: JobSnapshot, service: ServiceSnapshot | None) -> int | None:
     if service is not None and service.state is not None and service.state.last_exit_code is not None:
         return service.state.last_exit_code
+    if snapshot.failed and snapshot.signal:
+        return 128 + snapshot.signal  # as a shell tells it
     return snapshot.exit_code if snapshot.failed else None
 
 
