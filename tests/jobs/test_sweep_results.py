@@ -65,6 +65,7 @@ def test_the_ranking_is_that_of_the_last_figures(project: Project) -> None:
     groups = [(one["variables"]["level"], one["rank"], one["n"], one["mean"]) for one in report["groups"]]
     assert groups == [("1", 1, 2, 1.05), ("2", 2, 1, 2.0), ("3", 3, 2, 3.05)]
     assert report["best_trial"] == "t001r0"
+    assert project.json("sweep", "status")["groups"] == report["groups"]
     assert [point["axis"] for point in report["scaling"][0]["points"]] == [1.0, 2.0, 3.0]
     rows = list(csv.DictReader(io.StringIO(project.hpcc("sweep", "results", "--format", "csv").stdout)))
     assert [(row["trial_id"], row["param.level"], row["objective"]) for row in rows][:2] == [

@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from compose_core.records.sweep_manifest import SweepManifest, SweepMatrix, SweepObjective, SweepPrune
-from compose_core.sweep.ranking import ResultRow
+from compose_core.sweep.ranking import ResultRow, TrialStatus
 from compose_core.sweep.results import SweepResults, curve_metric, objective_name, objective_of, status_counts
 
 
@@ -29,7 +29,7 @@ def results(*rows: ResultRow, **fields: Any) -> SweepResults:
     return SweepResults(manifest=manifest, rows=rows)
 
 
-def row(index: int, value: float | None, status: str = "completed", **fields: Any) -> ResultRow:
+def row(index: int, value: float | None, status: TrialStatus = "completed", **fields: Any) -> ResultRow:
     variables = {"lr": f"{index}", "note": 'a,"b"\nc'}
     key = ";".join(f"{name}={text}" for name, text in variables.items())
     return ResultRow(

@@ -15,7 +15,7 @@ from compose_core.sweep.objective import ObjectiveReader, Reading
 from compose_core.sweep.pruning import Curve, Pruned, hopeless
 from compose_core.sweep.ranking import ResultRow
 from compose_core.sweep.records import array_records
-from compose_core.sweep.results import SweepResults, curve_metric, objective_of, prune_of
+from compose_core.sweep.results import SweepResults, curve_metric, objective_of, prune_of, result_row
 from compose_core.sweep.state import TrialState, settled_sweep, trial_states
 from compose_core.sweep.stop import cancel_trials
 from compose_core.tracking.job_files import attempt_paths
@@ -62,7 +62,7 @@ class SweepObserver:
         arrays = array_records(project, self.manifest)
         self._poller.follow(arrays.values())
         states = trial_states(self.manifest, arrays, self._poller.look())
-        rows = tuple(self._row(state) for state in states)
+        rows = tuple(result_row(state, self._reading(state)) for state in states)
         curves = self._read_curves(states) if with_curves or self.manifest.prune is not None else {}
         return SweepResults(manifest=self.manifest, rows=rows, curves=curves)
 
@@ -119,27 +119,6 @@ class SweepObserver:
         doomed = {*told, *(decision.trial_id for decision in decisions)}
         cancel_trials(self.site, self.manifest, [name for name in running if name in doomed])
         return decisions
-
-    def _row(self, state: TrialState) -> ResultRow:
-        trial, snapshot = state.trial, state.snapshot
-        reading = self._reading(state)
-        return ResultRow(
-            trial_id=trial.trial_id,
-            index=trial.index,
-            variables=trial.variables,
-            config_key=trial.config_key,
-            replicate=trial.replicate,
-            job_id=trial.job_id,
-            status=state.status,
-            state=str(snapshot.state) if snapshot else None,
-            objective=reading.value,
-            objective_error=reading.error,
-            submitted_at=trial.submitted_at,
-            started_at=snapshot.started_at if snapshot else None,
-            ended_at=snapshot.ended_at if snapshot else None,
-            exit_code=snapshot.exit_code if snapshot else None,
-            detail=f"pruned: {trial.pruned}" if trial.pruned is not None else state.detail,
-        )
 
     def _reading(self, state: TrialState) -> Reading:
         """The figure as its files tell, else as it was written down before they were removed."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from compose_core.spec.models import Objective
 
 TrialStatus = Literal["completed", "failed", "running", "pending", "unknown", "missing_tracking", "submit_failed"]
+STATUSES: tuple[TrialStatus, ...] = get_args(TrialStatus)
+"""In the order in which they are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +25,7 @@ class ResultRow:
     config_key: str
     replicate: int = 0
     job_id: str | None = None
-    status: str
-    """A word of `TrialStatus`."""
+    status: TrialStatus
     state: str | None = None
     """The scheduler's word."""
     objective: float | None = None
@@ -115,7 +116,7 @@ def standings(rows: Sequence[ResultRow], objective: Objective | None) -> tuple[S
     for place, one in enumerate(with_mean, start=1):
         before = ranked[-1] if ranked else None
         rank = before.rank if before is not None and before.mean == one.mean else place
-        ranked.append(_with_rank(one, rank))
+        ranked.append(replace(one, rank=rank))
     return (*ranked, *(one for one in unranked if one.mean is None))
 
 
@@ -143,12 +144,6 @@ def _standing(members: Sequence[ResultRow], direction: str) -> Standing:
         best_trial=chosen.trial_id if chosen else None,
         trials=tuple(row.trial_id for row in members),
     )
-
-
-def _with_rank(one: Standing, rank: int | None) -> Standing:
-    from dataclasses import replace
-
-    return replace(one, rank=rank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,19 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compose_core.clock import iso
 from compose_core.records.sweep_manifest import SweepManifest
 from compose_core.spec.models import Objective, Prune
 from compose_core.sweep.pruning import Curve
-from compose_core.sweep.ranking import ResultRow, ScalingSeries, Standing, best_row, scaling, standings
+from compose_core.sweep.ranking import STATUSES, ResultRow, ScalingSeries, Standing, best_row, scaling, standings
 from compose_core.sweep.report import SweepReport, report_html
 
-STATUSES = ("completed", "failed", "running", "pending", "unknown", "missing_tracking", "submit_failed")
-"""In the order in which they are counted."""
+if TYPE_CHECKING:
+    from compose_core.sweep.objective import Reading
+    from compose_core.sweep.state import TrialState
+
 _CSV_COLUMNS = ("trial_id", "index", "replicate", "job_id", "status", "scheduler_state", "objective", "rank")
 _CSV_LAST = ("elapsed_s", "exit_code", "submitted_at", "started_at", "ended_at", "objective_error", "detail")
 
@@ -117,6 +119,28 @@ class SweepResults:
                 curves=self.curves,
             )
         )
+
+
+def result_row(state: TrialState, reading: Reading) -> ResultRow:
+    """A trial as it is, with the figure that was found of it."""
+    trial, snapshot = state.trial, state.snapshot
+    return ResultRow(
+        trial_id=trial.trial_id,
+        index=trial.index,
+        variables=trial.variables,
+        config_key=trial.config_key,
+        replicate=trial.replicate,
+        job_id=trial.job_id,
+        status=state.status,
+        state=str(snapshot.state) if snapshot else None,
+        objective=reading.value,
+        objective_error=reading.error,
+        submitted_at=trial.submitted_at,
+        started_at=snapshot.started_at if snapshot else None,
+        ended_at=snapshot.ended_at if snapshot else None,
+        exit_code=snapshot.exit_code if snapshot else None,
+        detail=f"pruned: {trial.pruned}" if trial.pruned is not None else state.detail,
+    )
 
 
 def objective_of(manifest: SweepManifest) -> Objective | None:

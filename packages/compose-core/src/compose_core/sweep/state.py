@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from compose_core import operations
 from compose_core.errors import RecordError
@@ -17,7 +17,10 @@ from compose_core.records.sweep_journal import note_refused, note_submitted, rea
 from compose_core.records.sweep_manifest import SweepGroup, SweepManifest, SweepTrial
 from compose_core.submission.run_keys import token_of_key
 from compose_core.sweep.hold import sweep_if_free
+from compose_core.sweep.objective import Reading
+from compose_core.sweep.ranking import STATUSES, Standing, TrialStatus, standings
 from compose_core.sweep.records import array_records, has_last_record, write_records
+from compose_core.sweep.results import objective_of, result_row
 from compose_core.tracking.observe import Watch
 
 if TYPE_CHECKING:
@@ -26,16 +29,6 @@ if TYPE_CHECKING:
     from compose_core.submission.context import SubmitContext
     from compose_core.tracking.snapshot import JobSnapshot
 
-TrialStatus = Literal["completed", "failed", "running", "pending", "unknown", "missing_tracking", "submit_failed"]
-STATUSES: tuple[TrialStatus, ...] = (
-    "completed",
-    "failed",
-    "running",
-    "pending",
-    "unknown",
-    "missing_tracking",
-    "submit_failed",
-)
 _NOT_SUBMITTED = "it has not been submitted: `hpcc sweep resume` goes on"
 _OPEN = "it is not known yet whether the scheduler has it"
 _NO_RECORD = "the job record of its array is gone"
@@ -91,6 +84,14 @@ class SweepState:
         return {status: counts[status] for status in STATUSES}
 
     @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Configurations by the figures that an observer wrote down, the best first."""
+        rows = [
+            result_row(one, Reading(value=one.trial.objective, error=one.trial.objective_error)) for one in self.trials
+        ]
+        return standings(rows, objective_of(self.manifest))
+
+    @property
     def is_over(self) -> bool:
         """Nothing runs or waits any more."""
         return not any(state.is_live for state in self.trials)
@@ -108,7 +109,7 @@ class SweepState:
             "stop_reason": manifest.stop_reason,
             "best_trial": manifest.best_trial,
             "summary": dict(self.summary),
-            "groups": configurations(manifest),
+            "groups": [one.as_json() for one in self.standings],
             "trials": [state.as_json() for state in self.trials],
         }
 
@@ -181,28 +182,6 @@ def status_of(snapshot: JobSnapshot) -> TrialStatus:
     if snapshot.state in (JobState.UNKNOWN, JobState.UNREACHABLE, JobState.LOST):
         return "unknown"
     return "pending" if snapshot.state.is_waiting else "running"
-
-
-def configurations(manifest: SweepManifest) -> list[dict[str, Any]]:
-    """The trials by their parameters: so many replicates each, with the mean and deviation of the figures that are known."""
-    found: dict[frozenset[tuple[str, str]], list[SweepTrial]] = {}
-    for trial in manifest.trials:
-        found.setdefault(frozenset(trial.variables.items()), []).append(trial)
-    return [_configuration(trials[0].config_key, trials) for trials in found.values()]
-
-
-def _configuration(key: str, trials: Sequence[SweepTrial]) -> dict[str, Any]:
-    import statistics
-
-    figures = [trial.objective for trial in trials if trial.objective is not None]
-    return {
-        "config_key": key,
-        "variables": dict(trials[0].variables),
-        "replicates": len(trials),
-        "n": len(figures),
-        "mean": statistics.fmean(figures) if figures else None,
-        "std": statistics.stdev(figures) if len(figures) > 1 else None,
-    }
 
 
 def _reason(snapshot: JobSnapshot) -> str:

@@ -41,15 +41,18 @@ class SweepSummaryReport(Part):
     submit_failed: int
 
 
-class SweepConfigurationReport(Part):
-    """The replicates of one assignment; `n` of them have a figure."""
+class StandingReport(Part):
+    """One configuration; ranked when one of its trials ended well and has a figure."""
 
+    rank: int | None
     config_key: str
     variables: dict[str, str]
     replicates: int
     n: int
     mean: float | None
     std: float | None
+    best_trial: str | None
+    trials: list[str]
 
 
 class SweepTrialReport(Part):
@@ -82,7 +85,7 @@ class SweepStatusReport(Report):
     stop_reason: str | None
     best_trial: str | None
     summary: SweepSummaryReport
-    groups: list[SweepConfigurationReport]
+    groups: list[StandingReport]
     trials: list[SweepTrialReport]
 
 
@@ -128,20 +131,6 @@ class ObjectiveReport(Part):
     metric: str | None
     take: Literal["last", "best"]
     scaling_axis: str | None
-
-
-class StandingReport(Part):
-    """One configuration; ranked when one of its trials ended well and has a figure."""
-
-    rank: int | None
-    config_key: str
-    variables: dict[str, str]
-    replicates: int
-    n: int
-    mean: float | None
-    std: float | None
-    best_trial: str | None
-    trials: list[str]
 
 
 class ScalingPointReport(Part):
