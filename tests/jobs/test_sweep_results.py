@@ -33,10 +33,10 @@ x-slurm: {time: "00:03:00"}
 services:
   train:
     command: |
-      steps=5
-      if [ "$level" = 50 ]; then steps=600; fi
+      steps=5 loss=1
+      if [ "$level" = 50 ]; then steps=600 loss=50; fi
       for step in $(seq 1 $steps); do
-        echo "{\\"step\\": $step, \\"name\\": \\"loss\\", \\"value\\": $level}" >> "$HPC_COMPOSE_JOB_DIR/trial.jsonl"
+        echo "{\\"step\\": $step, \\"name\\": \\"loss\\", \\"value\\": $loss}" >> "$HPC_COMPOSE_JOB_DIR/trial.jsonl"
         sleep 0.2
       done
 """

@@ -146,7 +146,7 @@ def test_a_controller_that_is_restarted_loses_no_trial(slurm_bench: SlurmBench, 
     while len(ran(project)) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    slurm_bench.kill_controller()
+    slurm_bench.stop_controller()
     slurm_bench.start_controller()
     assert project.json("sweep", "watch")["summary"]["completed"] == 12
     assert ran(project) == sorted(map(str, range(12)))
