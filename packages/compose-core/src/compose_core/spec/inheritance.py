@@ -70,6 +70,10 @@ class SourceTree:
             return None
         return self._read_data(data, path, shown)
 
+    def read_text(self, text: str, path: Path, shown: str) -> MapNode | None:
+        """The same of a text that would be the content of the file."""
+        return self._read_data(text.encode(errors="surrogatepass"), path, shown)
+
     def _read_data(self, data: bytes, path: Path, shown: str) -> MapNode | None:
         self.files.append(path)
         root = read_yaml(data, shown, self._findings)

@@ -21,6 +21,8 @@ class LoadedSpec:
     spec: ComposeSpec
     source: Path
     """Absolute path of the compose file."""
+    project_dir: Path
+    """What relative paths refer to: the compose file's folder, unless the caller named another one."""
     sources: tuple[Path, ...]
     """Every file that was read: the compose file, those it extends, `.env`, and every `env_file`."""
     warnings: tuple[Problem, ...] = ()
@@ -32,11 +34,6 @@ class LoadedSpec:
     """It was filled in for one trial of its `sweep`."""
     locate: Callable[[str], Location] = field(repr=False, compare=False)
     """The place of a key path such as `services.web.image`, or of the nearest key above it that is written."""
-
-    @property
-    def project_dir(self) -> Path:
-        """The compose file's folder, which relative paths refer to."""
-        return self.source.parent
 
     @cached_property
     def sha256(self) -> str:

@@ -32,19 +32,23 @@ def load_spec(
     variables: Mapping[str, str],
     sweep_variables: Mapping[str, str] | None = None,
     strict_env: bool = False,
+    project_dir: Path | None = None,
+    text: str | None = None,
 ) -> LoadedSpec:
-    """The compose file at `path`, checked.
+    """The compose file at `path`, checked; or `text`, a program's own spec that shall be called `path` in messages and records.
 
-    `variables` is the process's environment; `.env` beside the file fills what it lacks, `sweep_variables` win over both and are
+    Relative paths, `.env` and the job's metadata belong to `project_dir`, which is the file's folder unless it is said
+    otherwise. `variables` is the process's environment; `.env` in that folder fills what it lacks, `sweep_variables` win over both and are
     given to every service as variables. With `strict_env` no default may stand in for a variable that is not set.
 
     Raises: SpecError: with every problem of the file, those of the files it extends included.
     """
     shown = str(path)
     source = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link, and relative paths start from its folder
+    folder = source.parent if project_dir is None else Path(os.path.abspath(project_dir))  # noqa: PTH100 - as above
     findings = Findings()
     sources = SourceTree(findings)
-    root = sources.read(source, shown)
+    root = sources.read(source, shown) if text is None else sources.read_text(text, source, shown)
     if root is not None and not _is_small(root):
         message = f"with all that it extends, the file has more than {MAX_NODES} values"
         findings.error("file-too-complex", message, root.mark, remedy="Extend less, or generate several smaller files.")
@@ -52,21 +56,23 @@ def load_spec(
     if root is None:
         findings.raise_errors()
         raise AssertionError("a file that cannot be read has a problem")
-    dotenv, dotenv_path = read_project_dotenv(source.parent, str(Path(shown).parent / ".env"), findings)
+    dotenv_shown = str((Path(shown).parent if project_dir is None else folder) / ".env")
+    dotenv, dotenv_path = read_project_dotenv(folder, dotenv_shown, findings)
     values = Variables(sweep=sweep_variables or {}, environment=variables, dotenv=dotenv)
     references = names_referred_to(root)
     root = drop_unsupported(interpolate(root, values, findings, strict=strict_env), findings)
     findings.hide(values.secrets().values())
-    shorthand = Shorthand(source, shown, variables.get("HOME", ""), findings)
+    shorthand = Shorthand(source, shown, variables.get("HOME", ""), findings, folder=folder)
     tree = shorthand.expand(root)
     spec = read_spec(tree, findings)
     if spec is not None:
-        check(Look(spec, tree, findings, source.parent, variables.get("HOME", ""), references))
+        check(Look(spec, tree, findings, folder, variables.get("HOME", ""), references))
     findings.raise_errors()
     assert spec is not None
     return LoadedSpec(
         spec=_with_sweep_variables(spec, sweep_variables or {}),
         source=source,
+        project_dir=folder,
         sources=(*sources.files, *([dotenv_path] if dotenv_path else []), *shorthand.files),
         warnings=findings.in_order(),
         variables_used=dict(values.used),

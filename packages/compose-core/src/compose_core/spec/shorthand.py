@@ -34,8 +34,9 @@ _SIGNAL = re.compile(r"(?P<shell>B:)?(?:SIG)?(?P<name>[A-Za-z0-9]+)@(?P<seconds>
 class Shorthand:
     """Rewrites a tree whose keys are all known."""
 
-    def __init__(self, source: Path, shown: str, home: str, findings: Findings) -> None:
-        self._folder = source.parent
+    def __init__(self, source: Path, shown: str, home: str, findings: Findings, *, folder: Path) -> None:
+        self._folder = folder
+        self._source_folder = source.parent
         self._home = home
         self._shown_folder = Path(shown).parent
         self._findings = findings
@@ -143,10 +144,9 @@ class Shorthand:
     def _beside(self, mark: Mark, text: str) -> Path:
         """A path relative to the file that it is written in."""
         shown = Path(mark.file).parent
-        folder = (
-            self._folder / os.path.relpath(shown, self._shown_folder) if shown != self._shown_folder else self._folder
-        )
-        return Path(os.path.normpath(folder / text))
+        if shown == self._shown_folder:
+            return Path(os.path.normpath(self._folder / text))
+        return Path(os.path.normpath(self._source_folder / os.path.relpath(shown, self._shown_folder) / text))
 
     def _rebased(self, node: ScalarNode, path: str, rebuild: Callable[[str], str]) -> ScalarNode:
         """A relative path of an extended file in another folder becomes absolute; any other node stays."""
