@@ -22,7 +22,7 @@ from compose_core.cluster.process_identity import Life, ProcessIdentity
 from compose_core.plan import Plan
 from compose_core.prepare import make_ready, publishing
 from compose_core.prepare.found import cached_image, is_intact
-from compose_core.prepare.make_ready import Ready
+from compose_core.prepare.make_ready import Progress, Ready
 from compose_core.records.atomic import create_file
 from compose_core.records.cached_image import CachedImage
 from compose_core.records.json_text import json_bytes
@@ -163,6 +163,39 @@ def test_processes_that_prepare_one_image_and_are_killed_make_it_once(tmp_path: 
     world = World(tmp_path)
     (world.folder / "slow").write_text("0.05")
     race(world, processes=8, kills=5, seed=4)
+
+
+def test_who_waited_for_a_maker_that_was_killed_after_it_published_tidies_up(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    plan = world.plan({"app": {"image": "app:1"}})
+    somebody_waits = world.folder / "somebody-waits"
+
+    def publish_and_die() -> None:
+        publish = publishing.publish
+
+        def then_die(made: Path, file: OurPath, record: CachedImage) -> None:
+            while not somebody_waits.exists():
+                time.sleep(0.01)
+            publish(made, file, record)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        setattr(make_ready, "publish", then_die)  # noqa: B010 - in this child alone
+        world.maker(on_progress=lambda _: None).make_ready(plan.images)
+
+    def note(progress: Progress) -> None:
+        if progress.kind == "waiting":
+            somebody_waits.touch()
+
+    maker = in_child(publish_and_die)
+    deadline = time.monotonic() + 60
+    while not any(world.cache_dir.rglob("*.lease")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    world.maker(on_progress=note).make_ready(plan.images)
+    assert os.waitstatus_to_exitcode(os.waitpid(maker, 0)[1]) == -signal.SIGKILL
+    assert somebody_waits.exists()
+    assert_nothing_half(world, plan)
+    assert leftovers(world) == []
 
 
 @pytest.mark.faults

@@ -167,6 +167,7 @@ class ImageMaker:
             with lease(image_lease(file), self.clock, host=self.host, go_on=go_on, poll_s=_WAIT_POLL_S) as held:
                 found = cached_image(file, key=str(decision.key))
                 if found.record is not None and (not decision.is_renewal or found.record.created_at >= began):
+                    self._remove_remains(file, decision)  # its maker may have been killed before it tidied up
                     self.on_progress(Progress(kind="ready", decision=decision, message="made by another process"))
                     return Ready(decision=decision, how="waited", size_bytes=found.record.size_bytes)
                 assert held is not None  # `go_on` waits for ever
