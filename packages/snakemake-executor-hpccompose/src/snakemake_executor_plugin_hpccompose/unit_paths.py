@@ -1,0 +1,84 @@
+"""Where the files of a run lie. A unit is what is submitted at once: one job, or an array whose tasks are numbered from 0.
+
+Standard library only: jobs import it, too. The main service of a unit finds its folder in the variable `HPCC_UNIT`, set in
+`services.main.environment` of the unit's compose file; its manifest there is `<SLURM_ARRAY_TASK_ID>.json`, without an array `0.json`.
+So all tasks of an array, and all units of a shape, share one command: `RUNNER_COMMAND`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+UNIT_VARIABLE = "HPCC_UNIT"
+"""The folder of the unit that a job belongs to."""
+MAIN_SERVICE = "main"
+RUNNER_COMMAND = (sys.executable, "-m", "snakemake_executor_plugin_hpccompose.runner")
+"""What the main service runs; where the software is not shared, `python` takes the place of the first word."""
+
+
+@dataclass(frozen=True)
+class UnitPaths:
+    """The files of one unit."""
+
+    folder: Path
+
+    @property
+    def compose_file(self) -> Path:
+        """What was submitted, for people to read."""
+        return self.folder / "compose.yaml"
+
+    def manifest(self, task: int) -> Path:
+        """What the task has to do."""
+        return self.folder / f"{task}.json"
+
+    def wait_file(self, task: int, member: int) -> Path:
+        """The files that the inner Snakemake waits for, one a line."""
+        return self.folder / f"{task}.{member}.wait"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run of the workflow in `workdir`."""
+
+    workdir: Path
+    run: str
+    """What tells this run from others: ten characters."""
+
+    @property
+    def state(self) -> Path:
+        """What belongs to no single run."""
+        return self.workdir / ".snakemake" / "hpccompose"
+
+    @property
+    def ledger(self) -> Path:
+        """Which job of the workflow went where, over all runs."""
+        return self.state / "ledger.jsonl"
+
+    @property
+    def folder(self) -> Path:
+        return self.state / self.run
+
+    @property
+    def results(self) -> Path:
+        """How members ended, a file each."""
+        return self.folder / "results"
+
+    @property
+    def services(self) -> Path:
+        """What is known of the services of the workflow."""
+        return self.folder / "services"
+
+    @property
+    def logs(self) -> Path:
+        """The logs of all runs' jobs, unless the settings say otherwise."""
+        return self.state / "logs"
+
+    def unit(self, unit: str) -> UnitPaths:
+        """The folder of one unit."""
+        return UnitPaths(self.folder / "units" / unit)
+
+    def result(self, key: str, attempt: int) -> Path:
+        """How this attempt of the member ended."""
+        return self.results / f"{key}.{attempt}.json"
