@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent
 CORE = "packages/compose-core"
 ADAPTERS = {
     "snakemake": ("packages/snakemake-executor-hpccompose", "snakemake==9.*"),
-    "airflow": ("packages/airflow-provider-hpccompose", "apache-airflow==3.3.*"),
+    "airflow": ("packages/airflow-provider-hpccompose", "apache-airflow==3.3.*", "psycopg2-binary", "asyncpg"),
 }
 DISTRIBUTIONS = {
     CORE: "compose_core",
@@ -76,16 +76,27 @@ def faults(session: nox.Session) -> None:
     session.run("python", "tests/bench/install_debian.py")
     session.env["HPCC_FAULTS"] = "full"
     side_by_side = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
-    run_pytest(session, "-m", "faults", *side_by_side, "--timeout=1800", "tests/faults", "tests")
+    run_pytest(session, "-m", "faults and not adapters", *side_by_side, "--timeout=1800", "tests/faults", "tests")
 
 
 @nox.session
 @nox.parametrize("host", list(ADAPTERS))
 def adapters(session: nox.Session, host: str) -> None:
     """Each adapter in an environment of its own beside the real Snakemake or the real Airflow."""
-    folder, requirement = ADAPTERS[host]
-    session.install(*group("test"), requirement, "-e", CORE, "-e", folder)
-    run_pytest(session, "-m", "adapters", f"tests/{host}", report=f"adapters-{host}")
+    folder, *requirements = ADAPTERS[host]
+    session.install(*group("test"), *requirements, "-e", CORE, "-e", folder)
+    session.run("python", "tests/bench/install_debian.py", host)
+    run_pytest(session, "-m", "adapters and not faults", f"tests/{host}", report=f"adapters-{host}")
+
+
+@nox.session
+@nox.parametrize("host", list(ADAPTERS))
+def adapter_faults(session: nox.Session, host: str) -> None:
+    """What the adapters' tests leave to a long run: kills, restarts, outages, large sweeps."""
+    folder, *requirements = ADAPTERS[host]
+    session.install(*group("test"), *requirements, "-e", CORE, "-e", folder)
+    session.run("python", "tests/bench/install_debian.py", host)
+    run_pytest(session, "-m", "adapters and faults", "--timeout=1800", f"tests/{host}", report=f"faults-{host}")
 
 
 @nox.session
