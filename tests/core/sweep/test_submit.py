@@ -255,8 +255,9 @@ def test_what_was_stopped_is_submitted_no_further(sweeps: Sweeps) -> None:
 def test_two_sweeps_never_have_one_id(sweeps: Sweeps) -> None:
     """The second command would mix their trials."""
     sweeps.submit()
-    with pytest.raises(HpccError, match="already"):
+    with pytest.raises(HpccError, match="already") as caught:
         sweeps.submit()
+    assert caught.value.code == "sweep-exists"
 
 
 def test_an_impossible_trial_is_named_before_anything_is_submitted(sweeps: Sweeps) -> None:

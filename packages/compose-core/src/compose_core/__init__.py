@@ -43,9 +43,13 @@ if TYPE_CHECKING:
     from compose_core.render import render_script
     from compose_core.spec import LoadedSpec, load_spec
     from compose_core.submission.submit import Submission
-    from compose_core.sweep.expansion import Trial
+    from compose_core.sweep.ensure import ensure_sweep
+    from compose_core.sweep.expansion import Trial, sweep_variables
     from compose_core.sweep.hold import find_sweep
+    from compose_core.sweep.observe import sweep_results
     from compose_core.sweep.planning import SweepPlan, expand_sweep, plan_sweep
+    from compose_core.sweep.ranked_jobs import ranked_jobs
+    from compose_core.sweep.results import SweepResults
     from compose_core.sweep.resume import resume_sweep
     from compose_core.sweep.state import SweepState, sweep_state
     from compose_core.sweep.stop import stop_sweep
@@ -76,16 +80,21 @@ _HOMES = {
     "Pace": "tracking.poller",
     "Poller": "tracking.poller",
     "SweepPlan": "sweep.planning",
+    "SweepResults": "sweep.results",
     "SweepState": "sweep.state",
     "SweepSubmission": "sweep.submit",
     "Trial": "sweep.expansion",
+    "ensure_sweep": "sweep.ensure",
     "expand_sweep": "sweep.planning",
     "find_sweep": "sweep.hold",
     "plan_sweep": "sweep.planning",
+    "ranked_jobs": "sweep.ranked_jobs",
     "resume_sweep": "sweep.resume",
     "stop_sweep": "sweep.stop",
     "submit_sweep": "sweep.submit",
+    "sweep_results": "sweep.observe",
     "sweep_state": "sweep.state",
+    "sweep_variables": "sweep.expansion",
     "cancel": "operations",
     "cancel_submission": "operations",
     "clean": "operations",
@@ -122,6 +131,7 @@ __all__ = [
     "SpecError",
     "Submission",
     "SweepPlan",
+    "SweepResults",
     "SweepState",
     "SweepSubmission",
     "Trial",
@@ -132,6 +142,7 @@ __all__ = [
     "clean",
     "current_job",
     "down",
+    "ensure_sweep",
     "expand_sweep",
     "export_artifacts",
     "find_job",
@@ -143,13 +154,16 @@ __all__ = [
     "plan_sweep",
     "poller",
     "prepare_images",
+    "ranked_jobs",
     "render_script",
     "resolve_submissions",
     "resume_sweep",
     "stop_sweep",
     "submit",
     "submit_sweep",
+    "sweep_results",
     "sweep_state",
+    "sweep_variables",
     "tracked_jobs",
 ]
 

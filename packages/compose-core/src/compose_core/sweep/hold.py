@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compose_core.cluster.lease import Lease, lease
@@ -56,11 +57,13 @@ def sweep_paths(project: ProjectPaths, sweep_id: str) -> SweepPaths:
         raise UsageError(str(error), remedy="`hpcc sweep list` names them.", code="sweep-id") from error
 
 
-def find_sweep(project: ProjectPaths, sweep_id: str | None = None) -> SweepManifest:
-    """The sweep with this id, else the newest one of the project, as its journal tells it.
+def find_sweep(project: ProjectPaths | Path, sweep_id: str | None = None) -> SweepManifest:
+    """The sweep with this id, else the newest one of the project (or of its folder), as its journal tells it.
 
     Raises: UsageError: the text is no id.  HpccError: there is no such sweep.  RecordError: it cannot be read.
     """
+    if isinstance(project, Path):
+        project = ProjectPaths(project)
     if sweep_id is None:
         latest = latest_summary(project)
         sweep_id = str(latest.get("sweep_id")) if latest else None

@@ -160,6 +160,17 @@ class SweepObserver:
         return known[1]
 
 
+def sweep_results(site: Site, manifest: SweepManifest) -> SweepResults:
+    """One look at the trials and their figures, which are written down; the scheduler is asked once for all.
+
+    Raises: RecordError: the journal cannot be read or written.
+    """
+    observer = SweepObserver(site, manifest)
+    results = observer.look()
+    observer.write_down(results)
+    return results
+
+
 def _bounded(points: object) -> list[tuple[float, float]]:
     """At most so many points, from the whole length of the curve, its newest one included."""
     kept: list[tuple[float, float]] = []

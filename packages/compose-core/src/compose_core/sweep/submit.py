@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 Listener = Callable[[SubmissionEvent], None]
 
+EXISTS = "sweep-exists"
+"""The code of the error that there is a sweep with this id."""
 USUAL_ARRAY_SIZE = 1000
 """Slurm's own MaxArraySize is 1001: an array of so many tasks is tried without asking."""
 _MOST_VERSIONS = 1000
@@ -83,7 +85,11 @@ def submit_sweep(site: Site, plan: SweepPlan, *, on_event: Listener = keep_quiet
     paths = project.sweep(plan.manifest.sweep_id)
     with held_sweep(site, paths) as held:
         if read_sweep(paths) is not None:
-            raise HpccError(f"there is a sweep {plan.manifest.sweep_id} already", remedy="`hpcc sweep resume` goes on.")
+            raise HpccError(
+                f"there is a sweep {plan.manifest.sweep_id} already",
+                remedy="`hpcc sweep resume` goes on.",
+                code=EXISTS,
+            )
         create_sweep(paths, plan.manifest)
         publish(project, plan.manifest)
         submitter = Submitter(site, plan.manifest, held, of=len(plan.trials), on_event=on_event)

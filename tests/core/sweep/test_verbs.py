@@ -1,0 +1,169 @@
+"""What other programs ask of sweeps, in plain JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compose_core.errors import HpccError, SchedulerUnreachable
+from compose_core.records.job_record import JobRecord
+from compose_core.sweep.verbs import SWEEP_VERBS
+from compose_core.tracking.job_files import attempt_paths
+from tests.core.sweep.world import FOUR, Sweeps
+
+WITH_FIGURE = FOUR.replace("sweep: {", "sweep: {objective: {direction: minimize, metric: loss}, ")
+
+
+@pytest.fixture
+def sweeps(tmp_path: Path) -> Sweeps:
+    """A project with the file on a fresh cluster."""
+    made = Sweeps(tmp_path)
+    made.write(WITH_FIGURE)
+    return made
+
+
+def ask(sweeps: Sweeps, verb: str, **request: Any) -> dict[str, Any]:
+    """The answer, as it comes out of a pipe."""
+    request = {"project_dir": str(sweeps.folder), **request}
+    answer = SWEEP_VERBS[verb](sweeps.site, json.loads(json.dumps(request)))
+    loaded: dict[str, Any] = json.loads(json.dumps(answer))
+    return loaded
+
+
+def submit(sweeps: Sweeps, key: str = "af-1", **request: Any) -> dict[str, Any]:
+    return ask(sweeps, "submit-sweep", key=key, **({"compose_file": "compose.yaml"} | request))
+
+
+def tell(sweeps: Sweeps, *values: float) -> None:
+    for task, value in enumerate(values):
+        record = JobRecord.read(sweeps.project.job_record(f"41_{task}"))
+        assert record is not None
+        file = attempt_paths(record, None).trial_metrics.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"name": "loss", "value": value}) + "\n")
+
+
+def test_a_key_is_one_sweep(sweeps: Sweeps) -> None:
+    """The second request says that it found it."""
+    first, second = submit(sweeps), submit(sweeps)
+    assert (first["sweep_id"], first["trials"], first["jobs"]) == ("af-1", 4, ["41"])
+    assert (first["attached"], second["attached"]) == (False, True)
+    assert second["jobs"] == ["41"]
+    assert sweeps.sbatch_calls() == 1
+
+
+def test_a_sweep_that_was_stopped_is_followed_by_a_new_one_under_the_same_key(sweeps: Sweeps) -> None:
+    """Whoever asks again after a stop wants it to run."""
+    submit(sweeps)
+    assert ask(sweeps, "stop-sweep", sweep_id="af-1")["cancelled"] == ["41"]
+    assert submit(sweeps)["sweep_id"] == "af-1-2"
+    assert submit(sweeps)["attached"]
+    assert sweeps.sbatch_calls() == 2
+
+
+def test_superseded_sweeps_are_stopped_before_the_new_one_is_submitted(sweeps: Sweeps) -> None:
+    """What a person cleared runs beside nothing."""
+    submit(sweeps, "af-1")
+    answer = submit(sweeps, "af-2", supersedes=["af-0", "af-1"])
+    assert answer["superseded"] == ["af-1"]
+    assert sweeps.cluster.programs_run.index("scancel") < len(sweeps.cluster.programs_run) - 1
+    assert ask(sweeps, "sweep-state", sweep_id="af-1")["is_over"]
+
+
+def test_a_program_s_own_spec_becomes_a_file_of_the_project(sweeps: Sweeps) -> None:
+    """Its relative paths begin there, and a later command can go on with it."""
+    spec = {
+        "runtime": {"backend": "host"},
+        "sweep": {"parameters": {"lr": [1, 2]}},
+        "services": {"work": {"command": ["train", "${lr}"]}},
+    }
+    answer = submit(sweeps, spec=json.dumps(spec), compose_file=None)
+    assert answer["compose_file"] == str(sweeps.folder / "af-1.compose.yaml")
+    assert (answer["trials"], answer["objective"]) == (2, None)
+
+
+def test_variables_fill_the_file_in(sweeps: Sweeps) -> None:
+    """They win over the environment of the process."""
+    sweeps.write(WITH_FIGURE.replace('"${batch}"', '"${batch}", "${DATA}"'))
+    assert submit(sweeps, variables={"DATA": 7})["trials"] == 4
+    assert any('"7"' in path.read_text() or " 7" in path.read_text() for path in sweeps.folder.rglob("t000.sbatch"))
+
+
+def test_a_scheduler_that_is_away_is_an_error_to_come_again_after(sweeps: Sweeps) -> None:
+    """The next request attaches to what there is."""
+    sweeps.cluster.stop_controller()
+    with pytest.raises(SchedulerUnreachable):
+        submit(sweeps)
+    sweeps.cluster.start_controller()
+    assert submit(sweeps)["jobs"] == ["41"]
+
+
+def test_state_tells_every_trial_by_its_place(sweeps: Sweeps) -> None:
+    """A part of the sweep can be watched by numbers alone."""
+    submit(sweeps)
+    sweeps.end("41", "COMPLETED", "FAILED", "COMPLETED")
+    told = ask(sweeps, "sweep-state", sweep_id="af-1")
+    assert told["statuses"] == ["completed", "failed", "completed", "pending"]
+    assert (told["is_over"], told["is_unreachable"]) == (False, False)
+    assert [(one["trial_id"], one["index"]) for one in told["faults"]] == [("t001", 1)]
+
+
+def test_an_unreachable_scheduler_ends_no_sweep(sweeps: Sweeps) -> None:
+    """Nothing is known, so nothing is over."""
+    submit(sweeps)
+    sweeps.cluster.stop_controller()
+    told = ask(sweeps, "sweep-state", sweep_id="af-1")
+    assert (told["is_over"], told["is_unreachable"]) == (False, True)
+
+
+def test_results_rank_and_are_written_with_their_digests(sweeps: Sweeps) -> None:
+    """Who passes a file on can say what it held."""
+    submit(sweeps)
+    tell(sweeps, 3.0, 1.0, 2.0, 4.0)
+    sweeps.end("41", *["COMPLETED"] * 4)
+    told = ask(sweeps, "sweep-results", sweep_id="af-1", dest="out", top=2)
+    assert (told["best"]["trial_id"], told["best"]["objective"]) == ("t001", 1.0)
+    assert [(one["rank"], one["mean"]) for one in told["ranking"]] == [(1, 1.0), (2, 2.0)]
+    assert told["configurations"] == 4
+    assert [Path(one["path"]).name for one in told["files"]] == ["ranking.json", "trials.csv"]
+    for one in told["files"]:
+        assert hashlib.sha256(Path(one["path"]).read_bytes()).hexdigest() == one["sha256"]
+
+
+def test_jobs_of_their_own_are_ranked_by_the_same_verb_s_sister(sweeps: Sweeps) -> None:
+    """A job that is not tracked, or is another one's, counts as not submitted."""
+    submit(sweeps)
+    tell(sweeps, 3.0, 1.0, 2.0, 4.0)
+    sweeps.end("41", *["COMPLETED"] * 4)
+    jobs = {f"t00{task}": {"project_dir": str(sweeps.folder), "job_id": f"41_{task}"} for task in range(3)}
+    jobs["t002"]["token"] = "0" * 26
+    jobs["t003"] = {"project_dir": str(sweeps.folder), "job_id": "99"}
+    told = ask(sweeps, "rank-trials", sweep_id="mapped", compose_file="compose.yaml", jobs=jobs)
+    assert told["best"]["trial_id"] == "t001"
+    assert (told["summary"]["completed"], told["summary"]["submit_failed"]) == (2, 2)
+
+
+def test_stopping_by_key_ends_whatever_was_submitted_under_it(sweeps: Sweeps) -> None:
+    """Also when nobody knows whether anything was."""
+    submit(sweeps)
+    assert ask(sweeps, "stop-sweep", keys=["af-0", "af-1"], reason="killed")["stopped"] == ["af-1"]
+    assert ask(sweeps, "stop-sweep", keys=["af-0", "af-1"])["stopped"] == []
+    assert sweeps.manifest().stop_reason == "killed"
+
+
+def test_a_sweep_that_is_over_is_not_called_stopped(sweeps: Sweeps) -> None:
+    """A teardown after a good end changes nothing."""
+    submit(sweeps)
+    sweeps.end("41", *["COMPLETED"] * 4)
+    assert ask(sweeps, "stop-sweep", sweep_id="af-1")["cancelled"] == []
+    assert sweeps.manifest().stopped_at is None
+
+
+def test_an_unknown_sweep_is_an_error(sweeps: Sweeps) -> None:
+    """Not an empty answer."""
+    with pytest.raises(HpccError, match="no sweep af-9"):
+        ask(sweeps, "sweep-state", sweep_id="af-9")
