@@ -20,7 +20,21 @@ from compose_core.version import __version__
 
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
-    from compose_core.errors import ExitCode, HpccError, Location, Problem, SpecError
+    from compose_core.door.session import DoorSession
+    from compose_core.errors import (
+        EnvironmentProblem,
+        ExitCode,
+        HpccError,
+        Location,
+        NoSuchJob,
+        Problem,
+        RecordError,
+        SchedulerRefused,
+        SchedulerUnreachable,
+        SpecError,
+        SubmissionUnresolved,
+        UsageError,
+    )
     from compose_core.images import image_decisions, prepare_images
     from compose_core.job_state import JobId, JobState
     from compose_core.operations import (
@@ -31,6 +45,7 @@ if TYPE_CHECKING:
         down,
         export_artifacts,
         find_job,
+        find_submission,
         observe,
         poller,
         resolve_submissions,
@@ -59,11 +74,19 @@ if TYPE_CHECKING:
     from compose_core.tracking.snapshot import JobSnapshot
 
 _HOMES = {
+    "DoorSession": "door.session",
     "ExitCode": "errors",
     "HpccError": "errors",
     "Location": "errors",
     "Problem": "errors",
     "SpecError": "errors",
+    "EnvironmentProblem": "errors",
+    "NoSuchJob": "errors",
+    "RecordError": "errors",
+    "SchedulerRefused": "errors",
+    "SchedulerUnreachable": "errors",
+    "SubmissionUnresolved": "errors",
+    "UsageError": "errors",
     "JobId": "job_state",
     "JobState": "job_state",
     "LoadedSpec": "spec",
@@ -102,6 +125,7 @@ _HOMES = {
     "down": "operations",
     "export_artifacts": "operations",
     "find_job": "operations",
+    "find_submission": "operations",
     "image_decisions": "images",
     "observe": "operations",
     "plan_context": "planning",
@@ -114,6 +138,8 @@ _HOMES = {
 
 __all__ = [
     "CleanRule",
+    "DoorSession",
+    "EnvironmentProblem",
     "ExitCode",
     "HpccError",
     "JobId",
@@ -122,19 +148,25 @@ __all__ = [
     "JobState",
     "LoadedSpec",
     "Location",
+    "NoSuchJob",
     "Pace",
     "Plan",
     "PlanContext",
     "Poller",
     "Problem",
+    "RecordError",
+    "SchedulerRefused",
+    "SchedulerUnreachable",
     "Site",
     "SpecError",
     "Submission",
+    "SubmissionUnresolved",
     "SweepPlan",
     "SweepResults",
     "SweepState",
     "SweepSubmission",
     "Trial",
+    "UsageError",
     "__version__",
     "build_plan",
     "cancel",
@@ -146,6 +178,7 @@ __all__ = [
     "expand_sweep",
     "export_artifacts",
     "find_job",
+    "find_submission",
     "find_sweep",
     "image_decisions",
     "load_spec",

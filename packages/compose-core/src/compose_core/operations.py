@@ -57,6 +57,16 @@ def submit(
     return submit_plan(context, plan, text, run_key=run_key, kind=kind, allow_resume_changes=allow_resume_changes)
 
 
+def find_submission(site: Site, project_dir: Path, run_key: str) -> Submission | None:
+    """The job of this key; None when there is none and none is on its way, so that submitting the key would start one.
+
+    Raises: SchedulerUnreachable, SubmissionUnresolved: there may be one.  RecordError: its files cannot be read.
+    """
+    from compose_core.submission.find_key import find_by_key
+
+    return find_by_key(submit_context(site, project_dir), run_key)
+
+
 def resolve_submissions(site: Site, project_dir: Path, *, on_event: Listener | None = None) -> tuple[Resolution, ...]:
     """One look at every submission from this folder that an earlier client left open; those still open are given."""
     from compose_core.submission.resolve import resolve_pending

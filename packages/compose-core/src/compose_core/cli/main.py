@@ -55,6 +55,9 @@ COMMANDS = {
 }
 """Each command and its line in `hpcc --help`; its code is imported only when it is called."""
 
+PLUMBING = frozenset({"door"})
+"""Commands for programs, which are in no list."""
+
 
 def every_command() -> dict[str, click.Command]:
     """All commands by what a person types after `hpcc`, those of a group one by one: `cache list`."""
@@ -76,7 +79,7 @@ class LazyCommands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command behind a name; None when there is none."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in PLUMBING:
             return None
         command = getattr(importlib.import_module(f"compose_core.cli.{cmd_name}"), cmd_name)
         return command if isinstance(command, click.Command) else None
@@ -104,7 +107,7 @@ class LazyCommands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion for a mistyped command."""
         name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
+        if name and not name.startswith("-") and name not in COMMANDS and name not in PLUMBING:
             from difflib import get_close_matches
 
             close = get_close_matches(name, COMMANDS, n=1)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from compose_core.errors import Location
 from compose_core.spec.findings import Findings
@@ -16,6 +17,7 @@ from compose_core.spec.interpolation import interpolate, names_referred_to
 from compose_core.spec.loaded import LoadedSpec
 from compose_core.spec.models import ComposeSpec
 from compose_core.spec.nodes import KeyPath, ListNode, MapNode, Node, place_of, walk
+from compose_core.spec.program_parts import with_parts
 from compose_core.spec.rules import Look, check
 from compose_core.spec.shorthand import Shorthand
 from compose_core.spec.typing_pass import read_spec
@@ -34,12 +36,15 @@ def load_spec(
     strict_env: bool = False,
     project_dir: Path | None = None,
     text: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> LoadedSpec:
     """The compose file at `path`, checked; or `text`, a program's own spec that shall be called `path` in messages and records.
 
     Relative paths, `.env` and the job's metadata belong to `project_dir`, which is the file's folder unless it is said
     otherwise. `variables` is the process's environment; `.env` in that folder fills what it lacks, `sweep_variables` win over both and are
     given to every service as variables. With `strict_env` no default may stand in for a variable that is not set.
+    `overrides` and `defaults` are parts of a spec of a program's own: the one extends what is written, the other is what it extends.
 
     Raises: SpecError: with every problem of the file, those of the files it extends included.
     """
@@ -53,6 +58,7 @@ def load_spec(
         message = f"with all that it extends, the file has more than {MAX_NODES} values"
         findings.error("file-too-complex", message, root.mark, remedy="Extend less, or generate several smaller files.")
         root = None
+    root = with_parts(root, overrides=overrides, defaults=defaults, findings=findings) if root is not None else None
     if root is None:
         findings.raise_errors()
         raise AssertionError("a file that cannot be read has a problem")

@@ -163,7 +163,7 @@ def _attach(context: SubmitContext, token: str) -> Submission | None:
     while True:
         resolution = resolve(context, token)
         if resolution.outcome:
-            return _attached(context, token, resolution.outcome)
+            return attached(context, token, resolution.outcome)
         if resolution.status == "absent":
             intent = _read_intent(context, token)
             return _hand_over(context, intent)
@@ -179,7 +179,8 @@ def _attach(context: SubmitContext, token: str) -> Submission | None:
         wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
 
 
-def _attached(context: SubmitContext, token: str, outcome: Outcome) -> Submission | None:
+def attached(context: SubmitContext, token: str, outcome: Outcome) -> Submission | None:
+    """The job that a settled submission became; None when it came to nothing."""
     if outcome.job_id is None:
         return None
     intent = _read_intent(context, token)

@@ -1,0 +1,381 @@
+"""The way to the jobs: every blocking thing that the provider does with a cluster goes through a `Door`.
+
+All arguments and answers are plain frozen values that go to JSON and back, because a door may stand on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+if TYPE_CHECKING:
+    from compose_core import DoorSession, Site
+
+Verdict = Literal[
+    "active", "ok", "app_failed", "infra", "oom", "timelimit", "preempted", "cancelled", "unknown", "unreachable"
+]
+"""What came of a job. `active`: it may still change. `unknown`: nobody can say, or no trace is left (then it is over, too).
+`unreachable`: the scheduler did not answer, which is never an end."""
+
+_NOT_FOR_JOBS = ("AIRFLOW", "_AIRFLOW")
+"""Variables of Airflow's own processes, which hold its passwords."""
+
+
+class _Json:
+    """To plain JSON and back; fields that a later release added are dropped."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as plain data."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # every subclass is a dataclass
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """The value that these fields spell."""
+        known = {one.name for one in fields(cls)}  # type: ignore[arg-type]  # as above
+        return cls(**{name: value for name, value in said.items() if name in known})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitRequest(_Json):
+    """A compose file or the text of one, and the key of the submission."""
+
+    key: str
+    n: int = 1
+    """Which submission of its task this is."""
+    compose_file: str | None = None
+    spec: str | None = None
+    """The text of a spec that is no file."""
+    spec_name: str = "spec"
+    """What errors call it."""
+    project_dir: str | None = None
+    """Folder of relative paths and of `.hpc-compose/`; relative to the workspace."""
+    stage: bool = True
+    """The compose file lies here: a door to another machine takes it there."""
+    variables: dict[str, str] = field(default_factory=dict)
+    trial: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Parts of a spec, over what is written."""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """Parts of a spec, under what is written."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Kept beside the key: which task of which run it is."""
+    prepare: bool = True
+    preflight: Literal["off", "warn", "strict"] = "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobHandle(_Json):
+    """A job, for XCom: small, plain, and enough to find it again from anywhere."""
+
+    v: int = 1
+    conn_id: str = ""
+    cluster: str | None = None
+    engine: str = ""
+    job_id: str
+    token: str
+    """Unique for ever; ids are given again."""
+    key: str
+    n: int = 1
+    name: str = ""
+    project_dir: str
+    job_dir: str = ""
+    batch_log: str = ""
+    compose_file: str = ""
+    submitted_at: float = 0.0
+    attached: bool = False
+    """True: the key stood for this job already; nothing was submitted."""
+    dashboard_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobReport(_Json):
+    """How a job is."""
+
+    job_id: str
+    token: str
+    state: str
+    """A Slurm word, or UNKNOWN, UNREACHABLE, LOST."""
+    raw_state: str = ""
+    """The last word that a scheduler or supervisor said."""
+    verdict: Verdict
+    is_active: bool
+    """It waits or runs, as far as anybody knows."""
+    is_running: bool = False
+    is_over: bool
+    """It will not change any more."""
+    reason: str = ""
+    """Why it waits or ended, in Slurm's words."""
+    cause: str | None = None
+    """Why it ended, in the supervisor's words."""
+    detail: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    source: str = ""
+    nodes: str = ""
+    attempt: int | None = None
+    times: dict[str, float | None] = field(default_factory=dict)
+    """`submitted`, `started`, `ended`, `expected_start`, `observed`: epoch seconds or None."""
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name: state, alive, ready, exit_code, restarts, lifecycle, why, host, ports, log."""
+    tasks: dict[str, int] = field(default_factory=dict)
+    """Of an array: how many of its tasks are in which state."""
+    resumes: bool = False
+    """The spec has `x-slurm.resume`: the same again goes on where it ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogChunk(_Json):
+    """What services said since the last look."""
+
+    lines: list[dict[str, str]] = field(default_factory=list)
+    """`service` and `text`; the batch script is the service `batch`."""
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Where each log was read up to, for the next look."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Bytes that the budget left out, by service."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactReport(_Json):
+    """What was exported."""
+
+    bundles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name: uri (a folder), manifest, sha256, bytes, files, complete."""
+    export_dir: str = ""
+    complete: bool = True
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyEntry(_Json):
+    """A key of the workspace."""
+
+    key: str
+    labels: dict[str, str] = field(default_factory=dict)
+    created_at: float = 0.0
+    project_dir: str = ""
+
+
+class Door(Protocol):
+    """The verbs. Errors are those of `compose_core`; `SchedulerUnreachable` never means that something is not there."""
+
+    def submit(self, request: SubmitRequest) -> JobHandle:
+        """The one job of the request's key: submitted, or found."""
+        ...
+
+    def find(self, keys: Sequence[str]) -> dict[str, JobHandle]:
+        """The jobs of those keys that have one, whatever became of the answer to their submission."""
+        ...
+
+    def keys(self, prefix: str, since: float = 0.0) -> list[KeyEntry]:
+        """The keys of the workspace that begin like this."""
+        ...
+
+    def observe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
+        """How these jobs are, in their order: one queue query and at most one accounting query for all."""
+        ...
+
+    def cancel(self, handle: JobHandle, *, wait_s: float = 20.0) -> JobReport:
+        """The job of that token is asked to end, and only that one; how it is after at most so long."""
+        ...
+
+    def logs(
+        self,
+        handle: JobHandle,
+        offsets: Mapping[str, int],
+        budget: int,
+        *,
+        services: Sequence[str] | None = None,
+        is_last: bool = False,
+    ) -> LogChunk:
+        """What was written since those offsets, at most so many bytes; of a job that is over also lines without an end."""
+        ...
+
+    def export_artifacts(
+        self, handle: JobHandle, *, bundles: Sequence[str] = (), dest: str | None = None, checksum: bool = True
+    ) -> ArtifactReport:
+        """The job's artifacts at their place."""
+        ...
+
+    def script(self, handle: JobHandle) -> str:
+        """The script as it was submitted."""
+        ...
+
+    def check(self) -> tuple[bool, str]:
+        """Can jobs run there, and what is there: one line for people."""
+        ...
+
+
+class CallingDoor:
+    """A door whose verbs are calls that take JSON and give JSON; where they go is the subclass's business."""
+
+    conn_id: str = ""
+    dashboard_url: str = ""
+
+    def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to one question."""
+        raise NotImplementedError
+
+    def submit(self, request: SubmitRequest) -> JobHandle:
+        said = {name: value for name, value in request.as_json().items() if name not in ("n", "stage")}
+        return self._handle(self.call("submit", said)["job"], request.n)
+
+    def find(self, keys: Sequence[str]) -> dict[str, JobHandle]:
+        found = self.call("find", {"keys": list(keys)})["jobs"]
+        return {key: self._handle(job, _number_in(key)) for key, job in found.items()}
+
+    def keys(self, prefix: str, since: float = 0.0) -> list[KeyEntry]:
+        return [KeyEntry.from_json(entry) for entry in self.call("keys", {"prefix": prefix, "since": since})["keys"]]
+
+    def observe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
+        if not handles:
+            return []
+        return [JobReport.from_json(said) for said in self.call("observe", {"jobs": _jobs(handles)})["reports"]]
+
+    def cancel(self, handle: JobHandle, *, wait_s: float = 20.0) -> JobReport:
+        answer = self.call("cancel", {"job": _job(handle), "wait_s": wait_s})
+        return JobReport.from_json(answer["report"])
+
+    def logs(
+        self,
+        handle: JobHandle,
+        offsets: Mapping[str, int],
+        budget: int,
+        *,
+        services: Sequence[str] | None = None,
+        is_last: bool = False,
+    ) -> LogChunk:
+        asked = {
+            "job": _job(handle),
+            "services": list(services) if services is not None else None,
+            "offsets": dict(offsets),
+            "budget": budget,
+            "is_last": is_last,
+        }
+        return LogChunk.from_json(self.call("logs", asked))
+
+    def export_artifacts(
+        self, handle: JobHandle, *, bundles: Sequence[str] = (), dest: str | None = None, checksum: bool = True
+    ) -> ArtifactReport:
+        asked = {"job": _job(handle), "bundles": list(bundles), "dest": dest, "checksum": checksum}
+        return ArtifactReport.from_json(self.call("export", asked))
+
+    def script(self, handle: JobHandle) -> str:
+        return str(self.call("script", {"job": _job(handle)})["text"])
+
+    def check(self) -> tuple[bool, str]:
+        from compose_core import HpccError
+
+        try:
+            facts = self.call("check", {})
+        except HpccError as error:
+            return False, str(error)
+        return not facts["problems"], check_text(facts)
+
+    def _handle(self, job: Mapping[str, Any], n: int) -> JobHandle:
+        handle = replace(JobHandle.from_json(job), conn_id=self.conn_id, n=n)
+        return replace(handle, dashboard_url=job_url(self.dashboard_url, handle))
+
+
+class LocalDoor(CallingDoor):
+    """Jobs of this machine: its own engine, or the Slurm whose programs are installed here."""
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        engine: str = "auto",
+        environment: Mapping[str, str] | None = None,
+        site: Site | None = None,
+        conn_id: str = "",
+        dashboard_url: str = "",
+    ) -> None:
+        self.workspace = workspace
+        self.conn_id = conn_id
+        self.dashboard_url = dashboard_url
+        self._engine = engine
+        self._environment = environment
+        self._site = site
+        self._session: DoorSession | None = None
+
+    def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises: HpccError: as the verb says."""
+        return self.session().call(verb, arguments)
+
+    def session(self) -> DoorSession:
+        """The core's side of the door, made when it is first needed."""
+        if self._session is None:
+            from compose_core import DoorSession, Site
+
+            site = self._site or Site.detect(self._engine, without_airflow(self._environment))
+            self._session = DoorSession(site, site.home / _relative_to_home(self.workspace))
+        return self._session
+
+
+def without_airflow(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """The environment without what belongs to Airflow's processes alone; this process's unless one is given."""
+    if environment is None:
+        import os
+
+        environment = os.environ  # noqa: TID251 - a worker is where a site's environment enters
+    return {name: value for name, value in environment.items() if not name.startswith(_NOT_FOR_JOBS)}
+
+
+def job_url(template: str, handle: JobHandle) -> str:
+    """Where a dashboard shows the job: `{cluster}`, `{engine}`, `{job_id}`, `{token}` are filled in, or the path is added."""
+    if not template:
+        return ""
+    values = {
+        "cluster": handle.cluster or "default",
+        "engine": handle.engine,
+        "job_id": handle.job_id,
+        "token": handle.token,
+    }
+    if "{" not in template:
+        return f"{template.rstrip('/')}/jobs/{values['cluster']}/{values['job_id']}"
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", value)
+    return template
+
+
+def check_text(facts: Mapping[str, Any]) -> str:
+    """What a cluster can do, in one line."""
+    scheduler = facts.get("scheduler")
+    if scheduler:
+        accounting = "accounting on" if scheduler.get("accounting") else "accounting off"
+        engine = f"Slurm {scheduler.get('version')} ({scheduler.get('cluster')}), {accounting}"
+    else:
+        engine = "the local engine" if facts.get("engine") == "local" else "Slurm"
+    partitions = ", ".join(facts.get("partitions") or ())
+    backends = ", ".join(facts.get("backends") or ()) or "no container programs"
+    parts = [
+        f"hpc-compose {facts.get('version')} on {facts.get('host')} as {facts.get('user')}",
+        engine,
+        f"partitions {partitions}" if partitions else "",
+        f"here: {backends}",
+        f"workspace {facts.get('workspace')}",
+        *(facts.get("problems") or ()),
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _relative_to_home(workspace: Path) -> Path:
+    text = str(workspace)
+    return Path(text[2:]) if text.startswith("~/") else workspace
+
+
+def _job(handle: JobHandle) -> dict[str, str]:
+    return {"project_dir": handle.project_dir, "job_id": handle.job_id, "token": handle.token, "key": handle.key}
+
+
+def _jobs(handles: Sequence[JobHandle]) -> list[dict[str, str]]:
+    return [_job(handle) for handle in handles]
+
+
+def _number_in(key: str) -> int:
+    """Submission keys end in the number of the submission."""
+    tail = key.rpartition("-")[2]
+    return int(tail) if tail.isdecimal() else 1

@@ -1,0 +1,112 @@
+"""How a job is, in the few words that an orchestrator decides by."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from compose_core.job_state import JobState
+from compose_core.tracking.snapshot import JobSnapshot, ServiceSnapshot
+
+Verdict = Literal[
+    "active", "ok", "app_failed", "infra", "oom", "timelimit", "preempted", "cancelled", "unknown", "unreachable"
+]
+
+_OF_STATE: dict[JobState, Verdict] = {
+    JobState.COMPLETED: "ok",
+    JobState.FAILED: "app_failed",
+    JobState.CANCELLED: "cancelled",
+    JobState.TIMEOUT: "timelimit",
+    JobState.DEADLINE: "timelimit",
+    JobState.OUT_OF_MEMORY: "oom",
+    JobState.PREEMPTED: "preempted",
+    JobState.NODE_FAIL: "infra",
+    JobState.BOOT_FAIL: "infra",
+    JobState.LAUNCH_FAILED: "infra",
+    JobState.RECONFIG_FAIL: "infra",
+    JobState.GETENV_FAILED: "infra",
+    JobState.LOST: "unknown",
+}
+
+
+def verdict_of(snapshot: JobSnapshot) -> Verdict:
+    """What came of the job; `active` while it may still change."""
+    if snapshot.state is JobState.UNREACHABLE:
+        return "unreachable"
+    if snapshot.terminal:
+        return _OF_STATE.get(snapshot.state, "unknown")
+    return "unknown" if snapshot.state is JobState.UNKNOWN else "active"
+
+
+def job_report(snapshot: JobSnapshot) -> dict[str, Any]:
+    """The job in plain JSON; times in epoch seconds."""
+    known = snapshot.last_known_state
+    return {
+        "job_id": snapshot.job_id,
+        "token": snapshot.record.submission_token,
+        "state": str(snapshot.state),
+        "raw_state": str(known if known is not None else snapshot.state),
+        "verdict": verdict_of(snapshot),
+        "is_active": not snapshot.terminal,
+        "is_running": not snapshot.terminal and snapshot.state.is_active,
+        "is_over": snapshot.terminal,
+        "reason": snapshot.reason,
+        "cause": snapshot.cause,
+        "detail": snapshot.detail,
+        "exit_code": snapshot.exit_code,
+        "signal": snapshot.signal,
+        "source": snapshot.source,
+        "nodes": snapshot.nodelist,
+        "attempt": snapshot.attempt,
+        "times": {
+            "submitted": snapshot.submitted_at,
+            "started": snapshot.started_at,
+            "ended": snapshot.ended_at,
+            "expected_start": snapshot.expected_start_at,
+            "observed": snapshot.observed_at,
+        },
+        "services": {service.name: _service(service) for service in snapshot.services},
+        "tasks": snapshot.task_counts if snapshot.tasks else {},
+        "resumes": snapshot.record.resume_dir is not None,
+    }
+
+
+def unknown_job(job_id: str, token: str, why: str) -> dict[str, Any]:
+    """The report on a job that nobody keeps a record of: no end, only that nothing is known."""
+    return {
+        "job_id": job_id,
+        "token": token,
+        "state": str(JobState.UNKNOWN),
+        "raw_state": str(JobState.UNKNOWN),
+        "verdict": "unknown",
+        "is_active": False,
+        "is_running": False,
+        "is_over": False,
+        "reason": "",
+        "cause": None,
+        "detail": why,
+        "exit_code": None,
+        "signal": None,
+        "source": "record",
+        "nodes": "",
+        "attempt": None,
+        "times": {},
+        "services": {},
+        "tasks": {},
+        "resumes": False,
+    }
+
+
+def _service(service: ServiceSnapshot) -> dict[str, Any]:
+    state = service.state
+    return {
+        "state": service.status,
+        "alive": service.alive,
+        "ready": service.status == "ready",
+        "exit_code": state.last_exit_code if state else None,
+        "restarts": state.restart_count if state else 0,
+        "lifecycle": state.lifecycle if state else "main",
+        "why": (state.failure_reason or "") if state else "",
+        "host": (state.host or state.nodelist or "") if state else "",
+        "ports": dict(state.ports) if state else {},
+        "log": service.log_path,
+    }

@@ -1,0 +1,125 @@
+"""The door's verbs over a Slurm that exists only on a fake clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compose_core import DoorSession, SchedulerUnreachable, SpecError, UsageError
+from compose_core.testing import FakeCluster, accept_then_timeout
+
+SPEC = "runtime: {backend: host}\nservices:\n  app:\n    command: echo hi\n"
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+def session(cluster: FakeCluster, tmp_path: Path) -> DoorSession:
+    return DoorSession(cluster.site(tmp_path), tmp_path / "workspace")
+
+
+def asked(key: str = "af-1-1", **more: Any) -> dict[str, Any]:
+    return {"key": key, "spec": SPEC, "project_dir": "dag", "preflight": "off", **more}
+
+
+def test_a_key_is_submitted_once_whoever_asks_again(cluster: FakeCluster, tmp_path: Path) -> None:
+    """A second session is another process: the key alone decides."""
+    first = session(cluster, tmp_path).call("submit", asked())["job"]
+    again = session(cluster, tmp_path).call("submit", asked())["job"]
+    assert (again["job_id"], again["token"], again["attached"]) == (first["job_id"], first["token"], True)
+    assert len(cluster.jobs) == 1
+
+
+def test_a_key_stays_with_the_folder_it_was_submitted_from(cluster: FakeCluster, tmp_path: Path) -> None:
+    """A DAG's files may lie elsewhere at the next try, and the job is still the same."""
+    first = session(cluster, tmp_path).call("submit", asked())["job"]
+    again = session(cluster, tmp_path).call("submit", asked(project_dir="elsewhere"))["job"]
+    assert again["token"] == first["token"]
+    assert len(cluster.jobs) == 1
+
+
+def test_a_lost_answer_is_found_out_and_not_submitted_again(cluster: FakeCluster, tmp_path: Path) -> None:
+    """`find` is what a retry asks first: it must see the job whose id nobody was told."""
+    cluster.fail_next("sbatch", accept_then_timeout())
+    session(cluster, tmp_path).call("submit", asked())
+    assert session(cluster, tmp_path).call("find", {"keys": ["af-1-1", "af-2-1"]})["jobs"].keys() == {"af-1-1"}
+    assert len(cluster.jobs) == 1
+
+
+def test_an_invalid_spec_names_file_and_line_and_leaves_the_key_free(cluster: FakeCluster, tmp_path: Path) -> None:
+    """A corrected file is submitted under the same key."""
+    door = session(cluster, tmp_path)
+    with pytest.raises(SpecError, match=r"dag\.train:4:5 services\.app\.comand"):
+        door.call("submit", asked(spec=SPEC.replace("command", "comand"), spec_name="dag.train"))
+    assert door.call("submit", asked())["job"]["attached"] is False
+
+
+def test_overrides_extend_the_file_and_defaults_stand_behind_it(cluster: FakeCluster, tmp_path: Path) -> None:
+    """The script shows what came of them."""
+    door = session(cluster, tmp_path)
+    more: dict[str, Any] = {
+        "overrides": {"services": {"app": {"environment": {"LR": "0.1"}}}, "x-slurm": {"time": "00:05:00"}},
+        "defaults": {"x-slurm": {"partition": "gpu", "time": "01:00:00"}},
+        "environment": {"RUN": "r1"},
+    }
+    job = door.call("submit", asked(**more))["job"]
+    script = door.call("script", {"job": job})["text"]
+    assert "#SBATCH --partition=gpu" in script
+    assert "#SBATCH --time=00:05:00" in script
+    assert "LR" in script
+    assert "RUN" in script
+
+
+def test_one_look_at_many_jobs_is_one_queue_call(cluster: FakeCluster, tmp_path: Path) -> None:
+    """What a thousand deferred tasks cost the controller."""
+    door = session(cluster, tmp_path)
+    jobs = [door.call("submit", asked(f"af-{number}-1"))["job"] for number in range(5)]
+    cluster.programs_run.clear()
+    reports = door.call("observe", {"jobs": jobs})["reports"]
+    assert cluster.programs_run.count("squeue") <= 1
+    assert [report["verdict"] for report in reports] == ["active"] * 5
+
+
+def test_a_silent_scheduler_is_unreachable_and_no_end(cluster: FakeCluster, tmp_path: Path) -> None:
+    door = session(cluster, tmp_path)
+    job = door.call("submit", asked())["job"]
+    cluster.stop_controller()
+    cluster.clock.advance(30)
+    report = door.call("observe", {"jobs": [job]})["reports"][0]
+    assert (report["verdict"], report["is_over"]) == ("unreachable", False)
+    with pytest.raises(SchedulerUnreachable):
+        door.call("cancel", {"job": job})
+
+
+def test_a_reused_job_id_is_another_job(cluster: FakeCluster, tmp_path: Path) -> None:
+    """Jobs are told apart by token, because slurmctld gives ids again."""
+    door = session(cluster, tmp_path)
+    job = door.call("submit", asked())["job"]
+    other = {**job, "token": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+    report = session(cluster, tmp_path).call("observe", {"jobs": [other]})["reports"][0]
+    assert (report["verdict"], report["is_over"]) == ("unknown", False)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("steal", {}),
+        ("submit", {"key": "a b", "spec": SPEC}),
+        ("submit", {"key": "a"}),
+        ("submit", {"key": "a", "spec": SPEC, "surprise": 1}),
+        ("put", {"folder": "../out", "files": []}),
+        ("put", {"folder": "in", "files": [{"path": "../x", "sha256": "", "data": ""}]}),
+        ("logs", {"job": {"project_dir": "relative", "job_id": "1", "token": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}}),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    cluster: FakeCluster, tmp_path: Path, verb: str, arguments: dict[str, Any]
+) -> None:
+    """Nothing is guessed, and nothing is written outside of the workspace."""
+    with pytest.raises(UsageError):
+        session(cluster, tmp_path).call(verb, arguments)
+    assert cluster.jobs == []
