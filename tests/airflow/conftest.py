@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.slurm.bench import SlurmBench
 from tests.slurm.bench import missing_requirements as missing_for_slurm
 from tests.slurm.conftest import *  # noqa: F403  (the fixtures of the Slurm bench)
 
+collect_ignore_glob = [] if find_spec("airflow") else ["test_*.py"]
+"""Beside no Airflow there is nothing to import; `nox -s adapters` runs all of them."""
 DAGS = Path(__file__).resolve().parent / "dags"
 LOCAL = "hpcc_local"
 SLURM = "hpcc_slurm"

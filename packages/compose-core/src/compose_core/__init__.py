@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from compose_core.version import __version__
 
 if TYPE_CHECKING:
+    from compose_core.clock import Clock, SystemClock
     from compose_core.cluster.site import Site
     from compose_core.door.session import DoorSession
     from compose_core.errors import (
@@ -75,6 +76,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DoorSession": "door.session",
+    "Clock": "clock",
+    "SystemClock": "clock",
     "ExitCode": "errors",
     "HpccError": "errors",
     "Location": "errors",
@@ -138,6 +141,7 @@ _HOMES = {
 
 __all__ = [
     "CleanRule",
+    "Clock",
     "DoorSession",
     "EnvironmentProblem",
     "ExitCode",
@@ -165,6 +169,7 @@ __all__ = [
     "SweepResults",
     "SweepState",
     "SweepSubmission",
+    "SystemClock",
     "Trial",
     "UsageError",
     "__version__",

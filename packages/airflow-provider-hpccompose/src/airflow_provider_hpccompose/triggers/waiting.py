@@ -1,0 +1,96 @@
+"""When a wait for a job is over, and as what: a pure function of what is known and of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from airflow_provider_hpccompose.doors import JobReport
+
+Status = Literal["done", "timeout", "queue_timeout", "fatal_pending", "lost", "outage"]
+"""How a wait ends. `done`: what was waited for is there, or the job is over and it never will be."""
+
+_PENDING = "PENDING"
+_SERVICE = "service:"
+_STATES = "states:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What is waited for, and for how long."""
+
+    wait_for: str = "terminal"
+    """`terminal`, `running`, `states:RUNNING,COMPLETED` or `service:<name>:ready`."""
+    deadline: float | None = None
+    """Epoch seconds; the job is not to run beyond it."""
+    queue_deadline: float | None = None
+    """Epoch seconds; the job is to have started by then."""
+    fatal_reasons: Collection[str] = ()
+    """Reasons of a waiting job that say that it never starts."""
+    outage_s: float = 3600.0
+    """So long the cluster may stay silent."""
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError: `wait_for` is none of its forms."""
+        if self.wait_for not in ("terminal", "running") and not self.wait_for.startswith(_STATES):
+            service_of(self.wait_for)
+
+    def is_reached(self, report: JobReport) -> bool:
+        """What is waited for is there."""
+        if self.wait_for == "terminal":
+            return report.is_over
+        if self.wait_for == "running":
+            return report.is_running or report.is_over
+        if self.wait_for.startswith(_STATES):
+            return report.state in states_of(self.wait_for)
+        return bool(report.services.get(service_of(self.wait_for), {}).get("ready"))
+
+
+def states_of(wait_for: str) -> frozenset[str]:
+    """The states of `states:A,B`."""
+    return frozenset(state.strip().upper() for state in wait_for.removeprefix(_STATES).split(","))
+
+
+def service_of(wait_for: str) -> str:
+    """The service of `service:<name>:ready`.
+
+    Raises: ValueError: it has another form.
+    """
+    if not (wait_for.startswith(_SERVICE) and wait_for.endswith(":ready") and wait_for.count(":") >= 2):
+        raise ValueError(
+            f"wait_for={wait_for!r} is none of `terminal`, `running`, `states:A,B` and `service:<name>:ready`."
+        )
+    return wait_for.removeprefix(_SERVICE).removesuffix(":ready")
+
+
+def outcome(
+    terms: Terms, report: JobReport | None, *, now: float, silent_s: float = 0.0, is_silent: bool = False
+) -> Status | None:
+    """How the wait ends now; None: it goes on.
+
+    `silent_s` is how long ago the cluster last answered. While it is silent nothing but that silence ends the wait: a job that a
+    deadline would cancel may have ended well in the meantime.
+    """
+    if report is not None and report.is_over:
+        return "lost" if report.verdict == "unknown" else "done"
+    if is_silent or report is None:
+        return "outage" if is_silent and silent_s >= terms.outage_s else None
+    if terms.is_reached(report):
+        return "done"
+    return _limits(terms, report, now)
+
+
+def _limits(terms: Terms, report: JobReport, now: float) -> Status | None:
+    """The limits of the wait, for a job that goes on."""
+    if terms.deadline is not None and now >= terms.deadline:
+        return "timeout"
+    if report.state != _PENDING:
+        return None
+    if report.reason in terms.fatal_reasons:
+        return "fatal_pending"
+    has_run = report.times.get("started") is not None  # it was put back into the queue
+    if terms.queue_deadline is not None and now >= terms.queue_deadline and not has_run:
+        return "queue_timeout"
+    return None
