@@ -1,43 +1,332 @@
-"""The jobs of one run of a workflow: submitted, watched, ended."""
+"""The jobs of one run of a workflow: each is reported to Snakemake exactly once, whatever becomes of it."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import asyncio
+import secrets
+import shlex
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
+from snakemake_interface_executor_plugins.utils import format_cli_arg
 
-NOT_YET = (
-    "The hpccompose executor cannot run jobs yet: it will submit each rule as a compose job. No job was started. "
-    "Run the workflow with another executor, such as --executor local, or run a compose file with `hpcc up`."
-)
+from snakemake_executor_plugin_hpccompose import failures
+from snakemake_executor_plugin_hpccompose.ledger import Ledger
+from snakemake_executor_plugin_hpccompose.log_paths import job_log
+from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob, compose_job
+from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
+from snakemake_executor_plugin_hpccompose.reattach import Earlier
+from snakemake_executor_plugin_hpccompose.rule_facts import facts_of
+from snakemake_executor_plugin_hpccompose.runner.results import Result
+from snakemake_executor_plugin_hpccompose.runner.unit import Way
+from snakemake_executor_plugin_hpccompose.status import ResultFiles, Watcher
+from snakemake_executor_plugin_hpccompose.submissions import Rules, Submissions
+from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
+
+if TYPE_CHECKING:
+    from compose_core import JobSnapshot, Site
+
+_SLICE_S = 0.25
+_LONGEST_SLEEP_S = 1.0
+_END_OF_SUBMISSION_S = 90.0
+_FEW_FILES = 20
 
 
 class Jobs:
     """All that the executor does with jobs."""
 
-    def __init__(self, executor: Any, workflow: Any, logger: Any) -> None:
-        _refuse()
+    def __init__(self, executor: Any, workflow: Any, logger: Any, *, site: Site | None = None) -> None:
+        self._executor, self._workflow, self._logger = executor, workflow, logger
+        self.settings = workflow.executor_settings
+        self.paths = RunPaths(Path(".snakemake").resolve().parent, secrets.token_hex(5))
+        self._site = site or _site(self.settings)
+        self._ledger = Ledger(self.paths.ledger)
+        self._lock = threading.Lock()
+        self._open: set[ReadyJob] = set()
+        """Jobs that Snakemake waits for a report on."""
+        self._units_left: dict[str, int] = {}
+        """Members of each unit without a report, by the token of its submission."""
+        self._results = ResultFiles()
+        self._watcher = Watcher(self._site, poll_s=max(1.0, float(self.settings.poll_seconds)), warn=self.say)
+        take_on = self.settings.reattach == "auto"
+        self._earlier = Earlier(self._site, self.paths.workdir, self._ledger, take_on=take_on, say=self.say)
+        self._submissions = Submissions(
+            self._site,
+            self.paths,
+            _rules(self.settings),
+            ledger=self._ledger,
+            earlier=self._earlier,
+            asks=self._asks,
+            reports=self,
+        )
+        self._has_begun = False
+        self._seen: list[str] = []
 
-    def run(self, jobs: list[Any]) -> None:
-        """Submit these."""
+    # -- from Snakemake -----------------------------------------------------------------------------------------------
+
+    def run(self, jobs: Sequence[Any]) -> None:
+        """Submit these; whatever is wrong with one of them is reported as its error."""
+        found = []
+        for job in jobs:
+            try:
+                self._begin()
+                self._executor.run_job_pre(job)
+                found.append(self._ready(job))
+            except Exception as error:  # noqa: BLE001  (an exception here would leave the other jobs running, unmanaged)
+                self._report_error(SubmittedJobInfo(job), f"{job.name} was not submitted: {_told(error)} ")
+        with self._lock:
+            self._open.update(found)
+        self._submissions.add(found)
 
     def wait_arguments(self, job: Any) -> str:
-        """What the inner Snakemake is told to wait for."""
-        return ""
+        """What the inner Snakemake is told to wait for; nothing of it lies in a folder that ends with this process."""
+        if SharedFSUsage.INPUT_OUTPUT not in self._workflow.storage_settings.shared_fs_usage:
+            return ""
+        files = [str(path) for path in job.get_wait_for_files()]
+        if len(files) <= _FEW_FILES:
+            return str(format_cli_arg("--wait-for-files", files))
+        path = self.paths.wait_file(facts_of(job).key, int(job.attempt))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text("".join(f"{name}\n" for name in files), encoding="utf-8")
+        return str(format_cli_arg("--wait-for-files-file", str(path)))
 
-    async def check(self, active: list[Any]) -> list[Any]:
-        """Those that go on."""
-        return active
+    async def check(self, active: list[SubmittedJobInfo]) -> list[SubmittedJobInfo]:
+        """Those that go on; the others have been reported."""
+        left = []
+        try:
+            self._submissions.keep_going()
+            self._results.list()
+        except Exception as error:  # noqa: BLE001  (an exception here ends the workflow and leaves its jobs behind)
+            self.say(f"The results could not be looked at ({_told(error)}); trying again.")
+            return active
+        for info in active:
+            try:
+                if self._goes_on(info):
+                    left.append(info)
+            except Exception as error:  # noqa: BLE001  (as above)
+                self.say(f"{info.external_jobid} could not be looked at ({_told(error)}); trying again.")
+                left.append(info)
+        self._note_seen()
+        return left
 
     async def sleep(self) -> None:
-        """Until the next look."""
+        """Until there may be something new, at most a second."""
+        looks, slept_s = self._watcher.looks, 0.0
+        while self._executor.wait and slept_s < _LONGEST_SLEEP_S:
+            await asyncio.sleep(_SLICE_S)
+            slept_s += _SLICE_S
+            if self._results.has_changed() or self._watcher.looks != looks:
+                return
 
-    def cancel(self, active: list[Any]) -> None:
-        """End these."""
+    def cancel(self, active: Sequence[SubmittedJobInfo]) -> None:
+        """The workflow was interrupted: its jobs end, or are left alone if the user wants that."""
+        detach = self.settings.on_exit == "detach"
+        left = self._submissions.stop(wait_s=_END_OF_SUBMISSION_S)
+        with self._executor.lock:
+            infos = {id(info): info for info in (*active, *self._executor.active_jobs)}
+        placed = [info.aux["placed"] for info in infos.values() if info.aux]
+        if detach:
+            self._tell_detached(len(placed), len(left))
+        else:
+            self._end(placed)
 
     def close(self) -> None:
         """No more jobs come."""
+        self._submissions.stop(wait_s=_END_OF_SUBMISSION_S)
+        self._watcher.stop()
+        self._note_seen()
+
+    # -- from the submissions -----------------------------------------------------------------------------------------
+
+    def placed(self, placed: Placed) -> None:
+        """The scheduler has it."""
+        with self._lock:
+            if placed.ready not in self._open:
+                return
+            token = placed.record.submission_token
+            self._units_left[token] = self._units_left.get(token, 0) + 1
+        self._results.follow(placed.result)
+        self._watcher.follow([placed.record])
+        info = SubmittedJobInfo(placed.ready.job, external_jobid=placed.external_id, aux={"placed": placed})
+        try:
+            self._executor.report_job_submission(info)
+        except Exception as error:  # noqa: BLE001  (the job runs: what matters is that it is waited for)
+            self.say(f"Job {placed.external_id} could not be marked as started ({_told(error)}).")
+            with self._executor.lock:
+                if info not in self._executor.active_jobs:
+                    self._executor.active_jobs.append(info)
+
+    def finished(self, ready: ReadyJob) -> None:
+        """An earlier run's job has done it, and nobody had noticed."""
+        if self._close_report(ready):
+            self.say(f"{ready.facts.title} was done by a job of an earlier run.")
+            self._executor.report_job_success(SubmittedJobInfo(ready.job))
+
+    def failed(self, ready: ReadyJob, message: str) -> None:
+        """It cannot be submitted."""
+        if self._close_report(ready):
+            self._report_error(SubmittedJobInfo(ready.job), message.rstrip() + " ")
+
+    def say(self, message: str) -> None:
+        """Something that the user wants to know."""
+        self._logger.info(message)
+
+    # -- the end of a job ---------------------------------------------------------------------------------------------
+
+    def _goes_on(self, info: SubmittedJobInfo) -> bool:
+        placed: Placed = (info.aux or {})["placed"]
+        result = self._results.find(placed.result)
+        snapshot = self._watcher.of(placed.place)
+        if result is not None and not result.was_stopped:
+            self._end_of(info, placed, result, snapshot, ok=result.ok)
+            return False
+        if snapshot is None or not snapshot.terminal:
+            placed.over_since = None
+            if result is not None:
+                self._watcher.hurry()  # it was told to end: Slurm says whether it comes back
+            return True
+        if result is None and not self._has_waited(placed):
+            return True
+        self._end_of(info, placed, result, snapshot, ok=result is None and snapshot.succeeded)
+        return False
+
+    def _has_waited(self, placed: Placed) -> bool:
+        """The result of a job that is over may take its time to be seen here."""
+        now = self._site.clock.monotonic()
+        if placed.over_since is None:
+            placed.over_since = now
+        return now - placed.over_since >= float(self._workflow.execution_settings.latency_wait)
+
+    def _end_of(
+        self, info: SubmittedJobInfo, placed: Placed, result: Result | None, snapshot: JobSnapshot | None, *, ok: bool
+    ) -> None:
+        if not self._close_report(placed.ready):
+            return
+        self._seen.append(placed.ready.facts.key)
+        self._forget_unit(placed)
+        if ok:
+            self._executor.report_job_success(info)
+            if not self.settings.keep_successful_logs:
+                _remove_log(placed.log)
+        else:
+            message = failures.why(placed, result, snapshot)
+            self._report_error(info, message, aux_logs=failures.logs(placed, snapshot))
+
+    def _close_report(self, ready: ReadyJob) -> bool:
+        """True for the one report that counts."""
+        with self._lock:
+            if ready not in self._open:
+                return False
+            self._open.discard(ready)
+            return True
+
+    def _report_error(self, info: SubmittedJobInfo, message: str, **more: Any) -> None:
+        """The scheduler hears of it, even if the message cannot be printed."""
+        try:
+            self._executor.print_job_error(info, message, **more)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self.say(f"{message} ({_told(error)})")
+        self._workflow.scheduler.error_callback(info.job)
+
+    def _forget_unit(self, placed: Placed) -> None:
+        token = placed.record.submission_token
+        with self._lock:
+            self._units_left[token] -= 1
+            is_over = not self._units_left[token]
+        if is_over:
+            self._watcher.forget(placed.record)
+
+    def _note_seen(self) -> None:
+        keys, self._seen = self._seen, []
+        if not keys:
+            return
+        try:
+            self._ledger.seen(keys)
+        except OSError as error:
+            self.say(f"{self._ledger.path} could not be written: {error}")
+
+    # -- the rest -----------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        if self._has_begun:
+            return
+        self._earlier.read()
+        self._submissions.general_args = self._general_args()
+        self._has_begun = True
+
+    def _general_args(self) -> tuple[str, ...]:
+        """What all inner Snakemakes are told."""
+        executor = self._executor
+        factory = self._workflow.spawned_job_args_factory
+        parts = [
+            format_cli_arg("--snakefile", executor.get_snakefile()),
+            factory.general_args(executor_common_settings=executor.common_settings),
+            format_cli_arg("--mode", executor.get_exec_mode().item_to_choice()),
+        ]
+        return tuple(word for part in parts for word in shlex.split(part))
+
+    def _ready(self, job: Any) -> ReadyJob:
+        facts = facts_of(job)
+        folder = Path(self.settings.logdir).resolve() if self.settings.logdir else self.paths.logs
+        return ReadyJob(
+            job=job,
+            facts=facts,
+            argv=tuple(shlex.split(self._executor.get_job_args(job))),
+            log=job_log(job, folder),
+            result=self.paths.result(facts.key, facts.attempt),
+            ready_at=self._site.clock.monotonic(),
+        )
+
+    def _asks(self, ready: ReadyJob) -> ComposeJob:
+        return compose_job(ready.facts)
+
+    def _end(self, placed: Sequence[Placed]) -> None:
+        from compose_core import cancel
+
+        for record in {one.record.submission_token: one.record for one in placed}.values():
+            try:
+                cancel(self._site, record, wait_s=0.0)
+            except Exception as error:  # noqa: BLE001  (the others have to end, too)
+                self.say(f"Job {record.job_id} could not be cancelled ({_told(error)}): run scancel {record.job_id}.")
+
+    def _tell_detached(self, running: int, waiting: int) -> None:
+        more = f" {waiting} that were not submitted yet are left to the next run." if waiting else ""
+        self.say(
+            f"{running} jobs go on without Snakemake.{more} Run the same command again, with --rerun-incomplete, to take "
+            "them on; `hpcc jobs` in this folder shows them."
+        )
 
 
-def _refuse() -> NoReturn:
-    raise WorkflowError(NOT_YET)
+def _site(settings: Any) -> Site:
+    from compose_core import Site
+
+    return Site.detect(settings.engine)
+
+
+def _rules(settings: Any) -> Rules:
+    return Rules(
+        array_limit=max(1, int(settings.array_limit)),
+        array_throttle=max(0, int(settings.array_throttle)),
+        no_array=bool(settings.no_array),
+        batch_window_s=max(0.0, float(settings.batch_window)),
+        jobname_prefix=str(settings.jobname_prefix or ""),
+        runner=cast("Way", settings.runner),
+    )
+
+
+def _remove_log(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+    except OSError:
+        pass  # other logs lie there, or somebody reads it: it is only litter
+
+
+def _told(error: Exception) -> str:
+    from compose_core import HpccError
+
+    return str(error) if isinstance(error, HpccError) else f"{type(error).__name__}: {error}"

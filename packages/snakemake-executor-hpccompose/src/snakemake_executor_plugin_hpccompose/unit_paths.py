@@ -1,8 +1,8 @@
 """Where the files of a run lie. A unit is what is submitted at once: one job, or an array whose tasks are numbered from 0.
 
-Standard library only: jobs import it, too. The main service of a unit finds its folder in the variable `HPCC_UNIT`, set in
-`services.main.environment` of the unit's compose file; its manifest there is `<SLURM_ARRAY_TASK_ID>.json`, without an array `0.json`.
-So all tasks of an array, and all units of a shape, share one command: `RUNNER_COMMAND`.
+Standard library only: jobs import it, too. A unit is one compose file: the executor fills in the command of its main service, which is
+`RUNNER_COMMAND` with the unit's folder, its job name, its array and where its batch log goes. The manifest of a task there is
+`<SLURM_ARRAY_TASK_ID>.json`, without an array `0.json`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-UNIT_VARIABLE = "HPCC_UNIT"
-"""The folder of the unit that a job belongs to."""
 MAIN_SERVICE = "main"
 RUNNER_COMMAND = (sys.executable, "-m", "snakemake_executor_plugin_hpccompose.runner")
-"""What the main service runs; where the software is not shared, `python` takes the place of the first word."""
+"""What the main service runs, with the folder of its unit; where the software is not shared, the first word is `python`."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,6 @@ class UnitPaths:
     def manifest(self, task: int) -> Path:
         """What the task has to do."""
         return self.folder / f"{task}.json"
-
-    def wait_file(self, task: int, member: int) -> Path:
-        """The files that the inner Snakemake waits for, one a line."""
-        return self.folder / f"{task}.{member}.wait"
 
 
 @dataclass(frozen=True)
@@ -74,6 +68,14 @@ class RunPaths:
     def logs(self) -> Path:
         """The logs of all runs' jobs, unless the settings say otherwise."""
         return self.state / "logs"
+
+    def batch_log(self, unit: str, *, array: bool) -> Path:
+        """Where the unit's job writes what it has to say itself; in an array there is one for each task."""
+        return self.folder / "batch" / (f"{unit}.%A_%a.log" if array else f"{unit}.%j.log")
+
+    def wait_file(self, key: str, attempt: int) -> Path:
+        """The files that the inner Snakemake of this attempt waits for, one a line."""
+        return self.folder / "wait" / f"{key}.{attempt}"
 
     def unit(self, unit: str) -> UnitPaths:
         """The folder of one unit."""

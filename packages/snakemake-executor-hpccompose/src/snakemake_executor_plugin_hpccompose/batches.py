@@ -1,0 +1,122 @@
+"""Ready jobs of the same shape together: what becomes one array, and how its compose file reads."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from snakemake_executor_plugin_hpccompose.ready_jobs import ReadyJob
+from snakemake_executor_plugin_hpccompose.runner.unit import Member, Unit, Way
+from snakemake_executor_plugin_hpccompose.unit_paths import MAIN_SERVICE, RUNNER_COMMAND, RunPaths
+
+_LONGEST_NAME = 60
+
+
+@dataclass(eq=False, kw_only=True)
+class Batch:
+    """What is submitted at once: one task for each inner tuple."""
+
+    unit: str
+    tasks: tuple[tuple[ReadyJob, ...], ...]
+    tries: int = 0
+    not_before: float = 0.0
+    in_doubt: bool = False
+    """It was handed over, and nobody knows what became of it: the same unit must be asked for again."""
+
+    @property
+    def jobs(self) -> tuple[ReadyJob, ...]:
+        """All members of all tasks."""
+        return tuple(job for task in self.tasks for job in task)
+
+    @property
+    def first(self) -> ReadyJob:
+        """Its compose job is that of the whole batch."""
+        return self.tasks[0][0]
+
+    @property
+    def is_array(self) -> bool:
+        """A single task is a plain job."""
+        return len(self.tasks) > 1
+
+
+def by_shape(ready: Sequence[ReadyJob]) -> list[list[ReadyJob]]:
+    """Jobs that ask the scheduler for the same, in the order in which their first one became ready."""
+    found: dict[str, list[ReadyJob]] = {}
+    for job in ready:
+        assert job.compose is not None
+        found.setdefault(job.compose.shape_key, []).append(job)
+    return list(found.values())
+
+
+def chunks(tasks: Sequence[tuple[ReadyJob, ...]], size: int) -> list[Sequence[tuple[ReadyJob, ...]]]:
+    """Parts of nearly the same length, none longer than `size`: 1,001 tasks are no array of 1,000 and a lonely job."""
+    count = -(-len(tasks) // max(1, size))
+    bounds = [len(tasks) * part // count for part in range(count + 1)]
+    return [tasks[start:end] for start, end in pairwise(bounds)]
+
+
+def compose_text(batch: Batch, paths: RunPaths, *, prefix: str = "", throttle: int = 0) -> str:
+    """The compose file of the unit, as JSON."""
+    assert batch.first.compose is not None
+    spec: dict[str, Any] = copy.deepcopy(batch.first.compose.spec)
+    slurm = spec.setdefault("x-slurm", {})
+    slurm["job_name"] = _plain(job_name(batch, paths.run, prefix))
+    slurm["output"] = _plain(str(paths.batch_log(batch.unit, array=batch.is_array)))
+    if batch.is_array:
+        slurm["array"] = f"0-{len(batch.tasks) - 1}" + (f"%{throttle}" if throttle > 0 else "")
+    command = [*RUNNER_COMMAND, str(paths.unit(batch.unit).folder)]
+    spec["services"][MAIN_SERVICE]["command"] = [_plain(word) for word in command]
+    return json.dumps(spec, indent=1)
+
+
+def job_name(batch: Batch, run: str, prefix: str) -> str:
+    """For people in `squeue`: `smk-1a2b3c4d-align`."""
+    names = list(dict.fromkeys(job.facts.name for job in batch.jobs))
+    said = names[0] if len(names) == 1 else f"{names[0]}+{len(names) - 1}"
+    said = re.sub(r"[^A-Za-z0-9_.+-]", "_", said)
+    return "-".join(part for part in (prefix, "smk", run[:8], said) if part)[:_LONGEST_NAME]
+
+
+def manifests(batch: Batch, paths: RunPaths, general_args: Sequence[str], runner: Way) -> list[Unit]:
+    """What each task has to run."""
+    return [
+        Unit(
+            run=paths.run,
+            unit=batch.unit,
+            task=number,
+            cwd=str(paths.workdir),
+            parallel=_parallel(task),
+            general_args=tuple(general_args),
+            runner=runner,
+            members=tuple(_member(job) for job in task),
+        )
+        for number, task in enumerate(batch.tasks)
+    ]
+
+
+def _member(job: ReadyJob) -> Member:
+    return Member(
+        key=job.facts.key,
+        attempt=job.facts.attempt,
+        rule=job.facts.title,
+        argv=job.argv,
+        log=str(job.log),
+        result=str(job.result),
+        cpus=job.facts.threads,
+    )
+
+
+def _parallel(task: Sequence[ReadyJob]) -> int:
+    compose = task[0].compose
+    cpus = compose.cpus if compose is not None and compose.cpus else 1
+    return max(1, cpus // max(job.facts.threads for job in task))
+
+
+def _plain(text: str) -> str:
+    """In a compose file a `$` begins a variable, and `$$` is the sign itself."""
+    return text.replace("$", "$$")

@@ -1,0 +1,340 @@
+"""Jobs on their way to the scheduler: a queue that one thread empties, so that Snakemake never waits for `sbatch`.
+
+Every job that was given to it is reported exactly once, as placed or as failed, or is dropped by `stop`. What the scheduler refuses
+for now, and what it does not answer, is tried again ever more seldom.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from snakemake_executor_plugin_hpccompose.batches import Batch, by_shape, chunks, compose_text, manifests
+from snakemake_executor_plugin_hpccompose.ledger import Entry, Ledger, Unit
+from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
+from snakemake_executor_plugin_hpccompose.runner.unit import Way, unit_file
+from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
+
+if TYPE_CHECKING:
+    from compose_core import HpccError, Plan, Site, Submission
+    from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob
+    from snakemake_executor_plugin_hpccompose.reattach import Earlier
+
+FIRST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 120.0
+_UNANSWERED = frozenset({"scheduler-unreachable", "submission-unresolved"})
+_IDLE_S = 60.0
+
+
+class Reports(Protocol):
+    """Who wants to know what became of the jobs."""
+
+    def placed(self, placed: Placed) -> None:
+        """The scheduler has it."""
+        ...
+
+    def finished(self, ready: ReadyJob) -> None:
+        """An earlier run's job has done it, and nobody had noticed."""
+        ...
+
+    def failed(self, ready: ReadyJob, message: str) -> None:
+        """It cannot be submitted."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Something that the user wants to know."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How jobs become submissions."""
+
+    array_limit: int = 1000
+    array_throttle: int = 0
+    no_array: bool = False
+    batch_window_s: float = 0.0
+    jobname_prefix: str = ""
+    runner: Way = "auto"
+
+
+class Submissions:
+    """The queue of one run."""
+
+    def __init__(
+        self,
+        site: Site,
+        paths: RunPaths,
+        rules: Rules,
+        *,
+        ledger: Ledger,
+        earlier: Earlier,
+        asks: Callable[[ReadyJob], ComposeJob],
+        reports: Reports,
+        general_args: Sequence[str] = (),
+    ) -> None:
+        self._site, self._paths, self._rules = site, paths, rules
+        self._ledger, self._earlier, self._asks, self._reports = ledger, earlier, asks, reports
+        self.general_args = tuple(general_args)
+        self._condition = threading.Condition()
+        self._ready: list[ReadyJob] = []
+        self._batches: list[Batch] = []
+        self._at_work: list[ReadyJob] = []
+        self._numbers = count(1)
+        self._limit = max(1, rules.array_limit)
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def add(self, jobs: Iterable[ReadyJob]) -> None:
+        """Submit these as soon as it is their time."""
+        with self._condition:
+            self._ready.extend(jobs)
+            self._condition.notify()
+        self.keep_going()
+
+    def keep_going(self) -> None:
+        """The thread runs; called with every look, so that no job can wait for one that died."""
+        with self._condition:
+            if self._stopped or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._ready = [*self._at_work, *self._ready]
+            self._at_work = []
+            if self._ready or self._batches:
+                self._thread = threading.Thread(target=self._run, name="hpccompose-submit", daemon=True)
+                self._thread.start()
+
+    def stop(self, *, wait_s: float) -> list[ReadyJob]:
+        """Submit no more; the jobs that were not submitted. One submission that is under way may take `wait_s` to end."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(wait_s)
+        with self._condition:
+            left = [*self._ready, *(job for batch in self._batches for job in batch.jobs)]
+            self._ready, self._batches = [], []
+        return left
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs are not submitted yet."""
+        with self._condition:
+            return len(self._ready) + len(self._at_work) + sum(len(batch.jobs) for batch in self._batches)
+
+    def step(self) -> float:
+        """Submit what it is time for; seconds until there may be more."""
+        now = self._site.clock.monotonic()
+        with self._condition:
+            due = self._take_due(now)
+            self._at_work = due
+        for batch in self._retries(now):
+            self._submit(batch)
+        if due:
+            self._place(due)
+        with self._condition:
+            self._at_work = []
+        return self._pause_s()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                if self._stopped:
+                    return
+            pause_s = self.step()
+            with self._condition:
+                if not self._stopped:
+                    self._condition.wait(max(0.01, pause_s))
+
+    def _take_due(self, now: float) -> list[ReadyJob]:
+        window_s = self._rules.batch_window_s
+        fresh = [job for job in self._ready if job.tries == 0]
+        is_open = bool(fresh) and now < min(job.ready_at for job in fresh) + window_s
+        due = [job for job in self._ready if job.not_before <= now and not (is_open and job.tries == 0)]
+        self._ready = [job for job in self._ready if job not in due] if due else self._ready
+        return due
+
+    def _retries(self, now: float) -> list[Batch]:
+        with self._condition:
+            due = [batch for batch in self._batches if batch.not_before <= now]
+            self._batches = [batch for batch in self._batches if batch.not_before > now]
+        return due
+
+    def _pause_s(self) -> float:
+        now, window_s = self._site.clock.monotonic(), self._rules.batch_window_s
+        with self._condition:
+            times = [job.not_before if job.tries else job.ready_at + window_s for job in self._ready]
+            times += [batch.not_before for batch in self._batches]
+        return max(0.0, min(times, default=now + _IDLE_S) - now)
+
+    def _place(self, due: list[ReadyJob]) -> None:
+        """Jobs that an earlier run left behind go on where they are; the others are submitted."""
+        try:
+            new = self._not_running(due)
+        except Exception as error:  # noqa: BLE001  (a job that is never reported hangs the workflow)
+            self._fail(due, error)
+            return
+        for shape in by_shape([job for job in new if self._is_asked_for(job)]):
+            size = 1 if self._rules.no_array else self._limit
+            for part in chunks([(job,) for job in shape], size):
+                self._submit(Batch(unit=f"u{next(self._numbers):05d}", tasks=tuple(part)))
+
+    def _not_running(self, due: list[ReadyJob]) -> list[ReadyJob]:
+        verdict = self._earlier.look(due)
+        for placed in verdict.attached:
+            self._reports.placed(placed)
+        for job in verdict.finished:
+            self._reports.finished(job)
+        self._later(verdict.wait)
+        return verdict.new
+
+    def _is_asked_for(self, job: ReadyJob) -> bool:
+        try:
+            job.compose = self._asks(job)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._fail([job], error)
+            return False
+        return True
+
+    def _submit(self, batch: Batch) -> None:
+        from compose_core import HpccError
+
+        try:
+            submission = self._handed_over(batch)
+        except HpccError as error:
+            self._not_submitted(batch, error)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._fail(batch.jobs, error)
+        else:
+            self._limit = max(1, self._rules.array_limit)
+            for placed in self._placed(batch, submission):
+                self._reports.placed(placed)
+
+    def _handed_over(self, batch: Batch) -> Submission:
+        """The one job of this batch.
+
+        Raises: HpccError: there is none, or nobody knows.
+        """
+        from compose_core import submit
+
+        unit = self._unit(batch)
+        plan = self._planned(batch)
+        if not batch.in_doubt:
+            self._write(batch)
+            self._ledger.intend(unit)
+        submission = submit(self._site, plan, run_key=unit.run_key)
+        try:
+            self._ledger.submitted(unit, job_id=submission.job_id, token=submission.token)
+        except OSError as error:  # the job is there: its run key finds it again
+            self._reports.say(f"{self._ledger.path} could not be written: {error}")
+        return submission
+
+    def _planned(self, batch: Batch) -> Plan:
+        from compose_core import build_plan, load_spec, plan_context, prepare_images
+
+        text = compose_text(batch, self._paths, prefix=self._rules.jobname_prefix, throttle=self._rules.array_throttle)
+        paths = self._paths.unit(batch.unit)
+        variables, workdir = self._site.environment, self._paths.workdir
+        loaded = load_spec(paths.compose_file, variables=variables, project_dir=workdir, text=text)
+        plan = build_plan(loaded, plan_context(self._site, loaded))
+        if plan.images:
+            prepare_images(self._site, plan)
+        paths.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths.compose_file.write_text(text + "\n", encoding="utf-8")
+        return plan
+
+    def _write(self, batch: Batch) -> None:
+        """What each task has to do. Nobody reads it before the job starts, and a job that misses it says so."""
+        self._paths.results.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._paths.batch_log(batch.unit, array=batch.is_array).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for job in batch.jobs:
+            job.result.unlink(missing_ok=True)
+        for unit in manifests(batch, self._paths, self.general_args, self._rules.runner):
+            path = unit_file(self._paths.unit(batch.unit).folder, unit.task)
+            path.write_text(json.dumps(unit.as_json()), encoding="utf-8")
+
+    def _unit(self, batch: Batch) -> Unit:
+        members = [
+            Entry(
+                key=job.facts.key,
+                attempt=job.facts.attempt,
+                fingerprint=job.facts.fingerprint,
+                request=job.facts.request,
+                task=number,
+                result=str(job.result),
+                log=str(job.log),
+                title=job.facts.title,
+            )
+            for number, task in enumerate(batch.tasks)
+            for job in task
+        ]
+        return Unit(
+            run=self._paths.run,
+            unit=batch.unit,
+            run_key=f"smk-{self._paths.run}-{batch.unit}",
+            members=tuple(members),
+            at=self._site.clock.now(),
+            array=batch.is_array,
+        )
+
+    def _placed(self, batch: Batch, submission: Submission) -> list[Placed]:
+        return [
+            Placed(
+                ready=job,
+                record=submission.record,
+                task=number if batch.is_array else None,
+                result=job.result,
+                log=job.log,
+            )
+            for number, task in enumerate(batch.tasks)
+            for job in task
+        ]
+
+    def _not_submitted(self, batch: Batch, error: HpccError) -> None:
+        """Try again what may work later; the other jobs have failed."""
+        if error.code in _UNANSWERED:
+            self._ask_again(batch, error.message)
+            return
+        try:
+            self._ledger.close(self._unit(batch))
+        except OSError as fault:
+            self._reports.say(f"{self._ledger.path} could not be written: {fault}")
+        too_large = batch.is_array and error.code == "refused-permanent" and "array" in error.message.lower()
+        if too_large or error.code == "refused-limit":
+            self._limit = max(1, len(batch.tasks) // 2)
+            if not too_large and batch.first.tries == 0:
+                self._reports.say(f"Slurm takes no more jobs for now ({error.message}): they are submitted later.")
+            self._later(batch.jobs, at_once=too_large)
+        else:
+            self._fail(batch.jobs, error)
+
+    def _ask_again(self, batch: Batch, message: str) -> None:
+        """The same unit: it is not known whether the scheduler took it."""
+        if batch.tries == 0:
+            self._reports.say(f"The scheduler does not answer ({message}): jobs are submitted when it does.")
+        not_before = self._site.clock.monotonic() + _pause(batch.tries)
+        later = replace(batch, tries=batch.tries + 1, in_doubt=True, not_before=not_before)
+        with self._condition:
+            self._batches.append(later)
+
+    def _later(self, jobs: Iterable[ReadyJob], *, at_once: bool = False) -> None:
+        now = self._site.clock.monotonic()
+        with self._condition:
+            for job in jobs:
+                job.not_before = now if at_once else now + _pause(job.tries)
+                job.tries += 1
+                self._ready.append(job)
+
+    def _fail(self, jobs: Iterable[ReadyJob], error: Exception) -> None:
+        from compose_core import HpccError
+
+        told = str(error) if isinstance(error, HpccError) else f"{type(error).__name__}: {error}"
+        for job in jobs:
+            self._reports.failed(job, f"{job.facts.title} was not submitted: {told}")
+
+
+def _pause(tries: int) -> float:
+    return float(min(FIRST_PAUSE_S * 2**tries, LONGEST_PAUSE_S))
