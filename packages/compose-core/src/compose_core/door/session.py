@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from compose_core import operations
-from compose_core.door import files, requests
+from compose_core.door import files, requests, sweep_requests
 from compose_core.door.artifacts import bundle_reports
 from compose_core.door.keys import WorkspaceKeys
 from compose_core.door.log_chunks import log_chunk
@@ -229,6 +229,18 @@ class DoorSession:
         return None
 
 
+def _of_sweeps(name: str) -> Callable[[DoorSession, Any], Answer]:
+    """The function of `door.sweeps`, which is imported by those who ask about sweeps."""
+
+    def perform(session: DoorSession, asked: BaseModel) -> Answer:
+        from compose_core.door import sweeps
+
+        answer: Answer = getattr(sweeps, name)(session, asked)
+        return answer
+
+    return perform
+
+
 VERBS: dict[str, tuple[type[BaseModel], Callable[[DoorSession, Any], Answer]]] = {
     "submit": (requests.SubmitArguments, DoorSession.submit),
     "find": (requests.FindArguments, DoorSession.find),
@@ -242,5 +254,10 @@ VERBS: dict[str, tuple[type[BaseModel], Callable[[DoorSession, Any], Answer]]] =
     "missing": (files.MissingArguments, DoorSession.missing),
     "put": (files.PutArguments, DoorSession.put),
     "get": (files.GetArguments, DoorSession.get),
+    "submit-sweep": (sweep_requests.SubmitSweepArguments, _of_sweeps("submit_sweep")),
+    "sweep-state": (sweep_requests.SweepArguments, _of_sweeps("sweep_states")),
+    "sweep-results": (sweep_requests.ResultsArguments, _of_sweeps("results")),
+    "rank-trials": (sweep_requests.RankArguments, _of_sweeps("rank_trials")),
+    "stop-sweep": (sweep_requests.StopSweepArguments, _of_sweeps("end_sweep")),
 }
 """Each verb, what it is told, and what it does; a new one is a row here."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from compose_core.door.session import DoorSession
 from compose_core.errors import HpccError, SchedulerUnreachable
 from compose_core.records.job_record import JobRecord
-from compose_core.sweep.verbs import SWEEP_VERBS
 from compose_core.tracking.job_files import attempt_paths
 from tests.core.sweep.world import FOUR, Sweeps
 
@@ -28,14 +28,15 @@ def sweeps(tmp_path: Path) -> Sweeps:
 
 def ask(sweeps: Sweeps, verb: str, **request: Any) -> dict[str, Any]:
     """The answer, as it comes out of a pipe."""
-    request = {"project_dir": str(sweeps.folder), **request}
-    answer = SWEEP_VERBS[verb](sweeps.site, json.loads(json.dumps(request)))
+    answer = DoorSession(sweeps.site, sweeps.folder).call(verb, json.loads(json.dumps(request)))
     loaded: dict[str, Any] = json.loads(json.dumps(answer))
     return loaded
 
 
 def submit(sweeps: Sweeps, key: str = "af-1", **request: Any) -> dict[str, Any]:
-    return ask(sweeps, "submit-sweep", key=key, **({"compose_file": "compose.yaml"} | request))
+    answer = ask(sweeps, "submit-sweep", key=key, **({"compose_file": "compose.yaml"} | request))
+    sweep: dict[str, Any] = answer["sweep"]
+    return sweep
 
 
 def tell(sweeps: Sweeps, *values: float) -> None:
@@ -59,7 +60,7 @@ def test_a_key_is_one_sweep(sweeps: Sweeps) -> None:
 def test_a_sweep_that_was_stopped_is_followed_by_a_new_one_under_the_same_key(sweeps: Sweeps) -> None:
     """Whoever asks again after a stop wants it to run."""
     submit(sweeps)
-    assert ask(sweeps, "stop-sweep", sweep_id="af-1")["cancelled"] == ["41"]
+    assert ask(sweeps, "stop-sweep", sweep_id="af-1")["stopped"] == ["af-1"]
     assert submit(sweeps)["sweep_id"] == "af-1-2"
     assert submit(sweeps)["attached"]
     assert sweeps.sbatch_calls() == 2
@@ -68,10 +69,10 @@ def test_a_sweep_that_was_stopped_is_followed_by_a_new_one_under_the_same_key(sw
 def test_superseded_sweeps_are_stopped_before_the_new_one_is_submitted(sweeps: Sweeps) -> None:
     """What a person cleared runs beside nothing."""
     submit(sweeps, "af-1")
-    answer = submit(sweeps, "af-2", supersedes=["af-0", "af-1"])
+    answer = ask(sweeps, "submit-sweep", key="af-2", compose_file="compose.yaml", supersedes=["af-0", "af-1"])
     assert answer["superseded"] == ["af-1"]
     assert sweeps.cluster.programs_run.index("scancel") < len(sweeps.cluster.programs_run) - 1
-    assert ask(sweeps, "sweep-state", sweep_id="af-1")["is_over"]
+    assert ask(sweeps, "sweep-state", project_dir="", sweep_id="af-1")["is_over"]
 
 
 def test_a_program_s_own_spec_becomes_a_file_of_the_project(sweeps: Sweeps) -> None:
@@ -89,7 +90,7 @@ def test_a_program_s_own_spec_becomes_a_file_of_the_project(sweeps: Sweeps) -> N
 def test_variables_fill_the_file_in(sweeps: Sweeps) -> None:
     """They win over the environment of the process."""
     sweeps.write(WITH_FIGURE.replace('"${batch}"', '"${batch}", "${DATA}"'))
-    assert submit(sweeps, variables={"DATA": 7})["trials"] == 4
+    assert submit(sweeps, variables={"DATA": "7"})["trials"] == 4
     assert any('"7"' in path.read_text() or " 7" in path.read_text() for path in sweeps.folder.rglob("t000.sbatch"))
 
 
@@ -106,7 +107,7 @@ def test_state_tells_every_trial_by_its_place(sweeps: Sweeps) -> None:
     """A part of the sweep can be watched by numbers alone."""
     submit(sweeps)
     sweeps.end("41", "COMPLETED", "FAILED", "COMPLETED")
-    told = ask(sweeps, "sweep-state", sweep_id="af-1")
+    told = ask(sweeps, "sweep-state", project_dir="", sweep_id="af-1")
     assert told["statuses"] == ["completed", "failed", "completed", "pending"]
     assert (told["is_over"], told["is_unreachable"]) == (False, False)
     assert [(one["trial_id"], one["index"]) for one in told["faults"]] == [("t001", 1)]
@@ -116,7 +117,7 @@ def test_an_unreachable_scheduler_ends_no_sweep(sweeps: Sweeps) -> None:
     """Nothing is known, so nothing is over."""
     submit(sweeps)
     sweeps.cluster.stop_controller()
-    told = ask(sweeps, "sweep-state", sweep_id="af-1")
+    told = ask(sweeps, "sweep-state", project_dir="", sweep_id="af-1")
     assert (told["is_over"], told["is_unreachable"]) == (False, True)
 
 
@@ -125,7 +126,7 @@ def test_results_rank_and_are_written_with_their_digests(sweeps: Sweeps) -> None
     submit(sweeps)
     tell(sweeps, 3.0, 1.0, 2.0, 4.0)
     sweeps.end("41", *["COMPLETED"] * 4)
-    told = ask(sweeps, "sweep-results", sweep_id="af-1", dest="out", top=2)
+    told = ask(sweeps, "sweep-results", project_dir="", sweep_id="af-1", dest="out", top=2)
     assert (told["best"]["trial_id"], told["best"]["objective"]) == ("t001", 1.0)
     assert [(one["rank"], one["mean"]) for one in told["ranking"]] == [(1, 1.0), (2, 2.0)]
     assert told["configurations"] == 4
@@ -139,9 +140,14 @@ def test_jobs_of_their_own_are_ranked_by_the_same_verb_s_sister(sweeps: Sweeps) 
     submit(sweeps)
     tell(sweeps, 3.0, 1.0, 2.0, 4.0)
     sweeps.end("41", *["COMPLETED"] * 4)
-    jobs = {f"t00{task}": {"project_dir": str(sweeps.folder), "job_id": f"41_{task}"} for task in range(3)}
-    jobs["t002"]["token"] = "0" * 26
-    jobs["t003"] = {"project_dir": str(sweeps.folder), "job_id": "99"}
+    records = [JobRecord.read(sweeps.project.job_record(f"41_{task}")) for task in range(3)]
+    jobs = {
+        f"t00{task}": {"project_dir": str(sweeps.folder), "job_id": record.job_id, "token": record.submission_token}
+        for task, record in enumerate(records)
+        if record is not None
+    }
+    jobs["t002"] |= {"token": "0" * 26}
+    jobs["t003"] = {**jobs["t002"], "job_id": "99"}
     told = ask(sweeps, "rank-trials", sweep_id="mapped", compose_file="compose.yaml", jobs=jobs)
     assert told["best"]["trial_id"] == "t001"
     assert (told["summary"]["completed"], told["summary"]["submit_failed"]) == (2, 2)
@@ -159,11 +165,11 @@ def test_a_sweep_that_is_over_is_not_called_stopped(sweeps: Sweeps) -> None:
     """A teardown after a good end changes nothing."""
     submit(sweeps)
     sweeps.end("41", *["COMPLETED"] * 4)
-    assert ask(sweeps, "stop-sweep", sweep_id="af-1")["cancelled"] == []
+    assert ask(sweeps, "stop-sweep", sweep_id="af-1")["stopped"] == []
     assert sweeps.manifest().stopped_at is None
 
 
 def test_an_unknown_sweep_is_an_error(sweeps: Sweeps) -> None:
     """Not an empty answer."""
     with pytest.raises(HpccError, match="no sweep af-9"):
-        ask(sweeps, "sweep-state", sweep_id="af-9")
+        ask(sweeps, "sweep-state", project_dir="", sweep_id="af-9")
