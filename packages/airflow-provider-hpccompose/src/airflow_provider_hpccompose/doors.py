@@ -6,9 +6,12 @@ All arguments and answers are plain frozen values that go to JSON and back, beca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from airflow_provider_hpccompose.plain import Plain
+from airflow_provider_hpccompose.sweep_doors import SweepCalls
 
 if TYPE_CHECKING:
     from compose_core import DoorSession, Site
@@ -23,22 +26,8 @@ _NOT_FOR_JOBS = ("AIRFLOW", "_AIRFLOW")
 """Variables of Airflow's own processes, which hold its passwords."""
 
 
-class _Json:
-    """To plain JSON and back; fields that a later release added are dropped."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields as plain data."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]  # every subclass is a dataclass
-
-    @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Self:
-        """The value that these fields spell."""
-        known = {one.name for one in fields(cls)}  # type: ignore[arg-type]  # as above
-        return cls(**{name: value for name, value in said.items() if name in known})
-
-
 @dataclass(frozen=True, kw_only=True)
-class SubmitRequest(_Json):
+class SubmitRequest(Plain):
     """A compose file or the text of one, and the key of the submission."""
 
     key: str
@@ -67,7 +56,7 @@ class SubmitRequest(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobHandle(_Json):
+class JobHandle(Plain):
     """A job, for XCom: small, plain, and enough to find it again from anywhere."""
 
     v: int = 1
@@ -91,7 +80,7 @@ class JobHandle(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobReport(_Json):
+class JobReport(Plain):
     """How a job is."""
 
     job_id: str
@@ -127,7 +116,7 @@ class JobReport(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogChunk(_Json):
+class LogChunk(Plain):
     """What services said since the last look."""
 
     lines: list[dict[str, str]] = field(default_factory=list)
@@ -139,7 +128,7 @@ class LogChunk(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArtifactReport(_Json):
+class ArtifactReport(Plain):
     """What was exported."""
 
     bundles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -150,7 +139,7 @@ class ArtifactReport(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyEntry(_Json):
+class KeyEntry(Plain):
     """A key of the workspace."""
 
     key: str
@@ -209,7 +198,7 @@ class Door(Protocol):
         ...
 
 
-class CallingDoor:
+class CallingDoor(SweepCalls):
     """A door whose verbs are calls that take JSON and give JSON; where they go is the subclass's business."""
 
     conn_id: str = ""

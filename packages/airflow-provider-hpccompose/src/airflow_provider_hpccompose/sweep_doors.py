@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hpccompose.doors import JobHandle, _Json
+from airflow_provider_hpccompose.plain import Plain
+
+if TYPE_CHECKING:
+    from airflow_provider_hpccompose.doors import JobHandle
 
 LIVE = frozenset({"running", "pending", "unknown"})
 """A trial of such a status waits or runs, as far as anybody knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepRequest(_Json):
+class SweepRequest(Plain):
     """A compose file with a `sweep`, or the text of one, and the key of the submission."""
 
     key: str
@@ -32,7 +35,7 @@ class SweepRequest(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepHandle(_Json):
+class SweepHandle(Plain):
     """A sweep, for XCom: small, plain, and enough to find it again from anywhere."""
 
     v: int = 1
@@ -56,7 +59,7 @@ class SweepHandle(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepReport(_Json):
+class SweepReport(Plain):
     """How the trials of a sweep are, or those of a part of it."""
 
     sweep_id: str
@@ -103,7 +106,7 @@ class SweepReport(_Json):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepTable(_Json):
+class SweepTable(Plain):
     """The ranking of a sweep."""
 
     sweep_id: str
