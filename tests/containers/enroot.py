@@ -300,7 +300,7 @@ def mounted_root(description: Mapping[str, Any], root: Path) -> Path:
 
 def bind_as_fstab(fields: Sequence[str], merged: Path) -> None:
     """One line of an fstab: `SRC DST [TYPE] [OPTIONS]`; without options it is `none rbind,x-create=auto`."""
-    source, target, *rest = fields
+    source, target, *rest = (unescaped(text) for text in fields)
     if len(rest) == 1 and rest[0] != "none":
         rest = ["none", rest[0]]  # a third field that is an option replaces the default options
     kind, options = (*rest, "", "")[:2] if len(rest) == 2 else ("none", "rbind,x-create=auto")
@@ -316,6 +316,11 @@ def bind_as_fstab(fields: Sequence[str], merged: Path) -> None:
     if not any(word.startswith("x-create") for word in words) and not (merged / target.lstrip("/")).exists():
         fail(f"enroot-mount: failed to mount: {source} at {merged}{target}: No such file or directory")
     bind(source, merged / target.lstrip("/"), "rbind,ro" if "ro" in words else "rbind")
+
+
+def unescaped(text: str) -> str:
+    """One field of an fstab.  Source: getmntent(3)."""
+    return re.sub(r"\\(040|011|012|134)", lambda match: chr(int(match[1], 8)), text)
 
 
 def bind(source: str, target: Path, options: str) -> None:

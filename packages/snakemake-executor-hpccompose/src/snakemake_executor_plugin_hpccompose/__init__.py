@@ -115,6 +115,14 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
     efficiency_report: bool = _option(False, "Print what each rule used of what it asked for when a run ends.")
 
+    def __post_init__(self) -> None:
+        """Snakemake fetches the images of containers before it makes an executor, so our `apptainer` is put on PATH here."""
+        import os
+
+        from snakemake_executor_plugin_hpccompose.containers import stand_in
+
+        stand_in(self.container_runtime, self.container_mounts or (), os.environ)
+
 
 common_settings = CommonSettings(
     non_local_exec=True,

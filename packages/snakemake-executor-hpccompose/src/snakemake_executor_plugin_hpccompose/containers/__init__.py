@@ -1,0 +1,60 @@
+"""Containers of rules over Enroot or Pyxis: a program `apptainer` that Snakemake finds first on PATH.
+
+Snakemake runs `apptainer pull` before it makes an executor, and `apptainer exec` inside of every job. So the program is put on PATH as
+soon as the settings are known (`stand_in`), and jobs find it by `PROGRAMS`, a variable that the runner puts in front of their PATH.
+Light: it is imported with the settings.
+"""
+
+import json
+import os
+import sys
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+
+PROGRAMS = "HPCC_PROGRAMS"
+"""The folder that goes in front of a job's PATH."""
+FRONT = Path(__file__).parent / "bin"
+
+
+def front_environment(runtime: str, mounts: Sequence[str], workdir: Path) -> dict[str, str]:
+    """What a job's environment needs so that its containers run by this runtime; empty for the real apptainer."""
+    if runtime == "apptainer":
+        return {}
+    return {
+        PROGRAMS: str(FRONT),
+        "HPCC_CONTAINER_RUNTIME": runtime,
+        "HPCC_CONTAINER_MOUNTS": json.dumps([str(workdir), *(_absolute(mount, workdir) for mount in mounts)]),
+        "HPCC_PYTHON": sys.executable,
+    }
+
+
+def stand_in(runtime: str, mounts: Sequence[str], environment: MutableMapping[str, str]) -> None:
+    """From now on this process finds our `apptainer`, or its own again when the runtime is apptainer."""
+    step_aside(environment)
+    added = front_environment(runtime, mounts, Path.cwd())
+    if added:
+        environment.update(added)
+        lead_the_path(environment)
+
+
+def step_aside(environment: MutableMapping[str, str]) -> None:
+    """Undo `stand_in`: for workflows that use no containers, whose rules may call an apptainer of their own."""
+    for name in (PROGRAMS, "HPCC_CONTAINER_RUNTIME", "HPCC_CONTAINER_MOUNTS", "HPCC_PYTHON"):
+        environment.pop(name, None)
+    folders = environment.get("PATH", os.defpath).split(os.pathsep)
+    if str(FRONT) in folders:
+        environment["PATH"] = os.pathsep.join(folder for folder in folders if folder != str(FRONT))
+
+
+def lead_the_path(environment: MutableMapping[str, str]) -> None:
+    """Put the folder that `PROGRAMS` names first on PATH, once; nothing where it names none."""
+    front = environment.get(PROGRAMS)
+    if front:
+        folders = [folder for folder in environment.get("PATH", os.defpath).split(os.pathsep) if folder != front]
+        environment["PATH"] = os.pathsep.join([front, *folders])
+
+
+def _absolute(mount: str, workdir: Path) -> str:
+    """The same mount, its source seen from the workflow's folder; SOURCE[:TARGET[:ro]]."""
+    source, colon, rest = mount.partition(":")
+    return f"{workdir / Path(source).expanduser()}{colon}{rest}"

@@ -1,0 +1,108 @@
+"""`apptainer pull`, as Snakemake calls it: images come from the core's cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snakemake_executor_plugin_hpccompose.containers import stand_in
+from snakemake_executor_plugin_hpccompose.containers.pull import parse_pull
+from tests.containers.bench import LOGIN, PASSWORD, ContainerBench, missing_programs
+from tests.slurm.conftest import skip_or_fail_without
+
+pytestmark = pytest.mark.adapters
+
+
+@pytest.fixture(scope="module")
+def open_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerBench]:
+    """A registry without logins."""
+    yield from _running(ContainerBench(tmp_path_factory.mktemp("registry")))
+
+
+@pytest.fixture(scope="module")
+def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerBench]:
+    """A registry that wants a login."""
+    yield from _running(ContainerBench(tmp_path_factory.mktemp("private"), wants_login=True))
+
+
+@pytest.fixture(params=["open", "private"])
+def registry(request: pytest.FixtureRequest) -> ContainerBench:
+    """Both, one after the other."""
+    found: ContainerBench = request.getfixturevalue(f"{request.param}_registry")
+    return found
+
+
+def _running(bench: ContainerBench) -> Iterator[ContainerBench]:
+    skip_or_fail_without(missing_programs())
+    bench.up()
+    yield bench
+    bench.down()
+
+
+def pull(bench: ContainerBench, folder: Path, url: str, *, login: bool = True) -> subprocess.CompletedProcess[str]:
+    """`apptainer pull --name image.simg URL` in the folder."""
+    environment = bench.environment({"PATH": os.environ["PATH"], "HOME": str(folder / "home")})
+    if login:
+        (folder / "enroot").mkdir(exist_ok=True)
+        (folder / "enroot" / ".credentials").write_text(f"machine {bench.registry} login {LOGIN} password {PASSWORD}\n")
+        environment["ENROOT_CONFIG_PATH"] = str(folder / "enroot")
+    stand_in("enroot", [], environment)
+    return subprocess.run(
+        ["apptainer", "pull", "--name", "image.simg", url],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_image_is_fetched_once_for_all_workflows(registry: ContainerBench, tmp_path: Path) -> None:
+    """The second workflow shares the file of the first; credentials are those of Enroot."""
+    url = f"docker://{registry.push('team/once')}"
+    seen = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        environment_home = tmp_path / name / "home"
+        environment_home.symlink_to(tmp_path / "home")
+        (tmp_path / "home").mkdir(exist_ok=True)
+        done = pull(registry, tmp_path / name, url)
+        assert done.returncode == 0, done.stderr
+        image = tmp_path / name / "image.simg"
+        assert image.read_bytes()[:4] == b"hsqs"
+        seen.add(image.stat().st_ino)
+    assert len(seen) == 1
+
+
+def test_a_refused_login_says_where_credentials_go(private_registry: ContainerBench, tmp_path: Path) -> None:
+    """The text that Snakemake shows names the file, and no secret."""
+    url = f"docker://{private_registry.push('team/secret')}"
+    done = pull(private_registry, tmp_path, url, login=False)
+    assert done.returncode == 1
+    assert ".credentials" in done.stderr
+    assert PASSWORD not in done.stderr
+    assert not (tmp_path / "image.simg").exists()
+
+
+@pytest.mark.parametrize("url", ["oras://reg/x:1", "shub://some/x", "library://x/y:1", "docker-archive:x.tar"])
+def test_images_of_apptainer_alone_are_refused_with_the_way_out(url: str, tmp_path: Path) -> None:
+    """Enroot imports from Docker's registries."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    stand_in("enroot", [], environment)
+    done = subprocess.run(
+        ["apptainer", "pull", "--name", "a.simg", url], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "docker://REGISTRY/IMAGE:TAG" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_words_of_a_pull_are_read() -> None:
+    """As Snakemake says them, and as people do."""
+    assert parse_pull(["--name", "x.simg", "docker://a"]) == ("x.simg", "docker://a")
+    assert parse_pull(["--force", "x.sif", "docker://a"]) == ("x.sif", "docker://a")
