@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,4 +13,4 @@ def _without_our_apptainer() -> Iterator[None]:
     yield
     from snakemake_executor_plugin_hpccompose.containers import step_aside
 
-    step_aside(os.environ)
+    step_aside()

@@ -117,11 +117,9 @@ class ExecutorSettings(ExecutorSettingsBase):
 
     def __post_init__(self) -> None:
         """Snakemake fetches the images of containers before it makes an executor, so our `apptainer` is put on PATH here."""
-        import os
-
         from snakemake_executor_plugin_hpccompose.containers import stand_in
 
-        stand_in(self.container_runtime, self.container_mounts or (), os.environ)
+        stand_in(self.container_runtime, self.container_mounts or ())
 
 
 common_settings = CommonSettings(

@@ -28,7 +28,7 @@ def front_environment(runtime: str, mounts: Sequence[str], workdir: Path) -> dic
     }
 
 
-def stand_in(runtime: str, mounts: Sequence[str], environment: MutableMapping[str, str]) -> None:
+def stand_in(runtime: str, mounts: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> None:
     """From now on this process finds our `apptainer`, or its own again when the runtime is apptainer."""
     step_aside(environment)
     added = front_environment(runtime, mounts, Path.cwd())
@@ -37,7 +37,7 @@ def stand_in(runtime: str, mounts: Sequence[str], environment: MutableMapping[st
         lead_the_path(environment)
 
 
-def step_aside(environment: MutableMapping[str, str]) -> None:
+def step_aside(environment: MutableMapping[str, str] = os.environ) -> None:
     """Undo `stand_in`: for workflows that use no containers, whose rules may call an apptainer of their own."""
     for name in (PROGRAMS, "HPCC_CONTAINER_RUNTIME", "HPCC_CONTAINER_MOUNTS", "HPCC_PYTHON"):
         environment.pop(name, None)

@@ -23,13 +23,85 @@ ENTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "enter.sh")
 WRITTEN = "HPCC_SET_"
 """Prefix of variables that `enter.sh` turns into those they are for."""
 _FLAGS = frozenset(
-    "--nv --rocm --nvccli --cleanenv -e --contain -c --containall -C --no-home --writable-tmpfs --writable -w --fakeroot -f "
-    "--userns -u --pid -p --ipc -i --net -n --uts --no-privs --keep-privs --no-init --no-umask --no-eval --no-compat --compat "
-    "--disable-cache --sharens --unsquash --underlay --no-https --quiet -q --silent -s --debug -d --verbose -v --nocolor".split()
+    [
+        "--nv",
+        "--rocm",
+        "--nvccli",
+        "--cleanenv",
+        "-e",
+        "--contain",
+        "-c",
+        "--containall",
+        "-C",
+        "--no-home",
+        "--writable-tmpfs",
+        "--writable",
+        "-w",
+        "--fakeroot",
+        "-f",
+        "--userns",
+        "-u",
+        "--pid",
+        "-p",
+        "--ipc",
+        "-i",
+        "--net",
+        "-n",
+        "--uts",
+        "--no-privs",
+        "--keep-privs",
+        "--no-init",
+        "--no-umask",
+        "--no-eval",
+        "--no-compat",
+        "--compat",
+        "--disable-cache",
+        "--sharens",
+        "--unsquash",
+        "--underlay",
+        "--no-https",
+        "--quiet",
+        "-q",
+        "--silent",
+        "-s",
+        "--debug",
+        "-d",
+        "--verbose",
+        "-v",
+        "--nocolor",
+    ]
 )
 _VALUES = frozenset(
-    "--home -H --bind -B --pwd --cwd --env --env-file --workdir -W --hostname --overlay -o --scratch -S --security --app "
-    "--no-mount --cpus --memory --add-caps --drop-caps --network --network-args --dns --fusemount --pem-path --mount".split()
+    [
+        "--home",
+        "-H",
+        "--bind",
+        "-B",
+        "--pwd",
+        "--cwd",
+        "--env",
+        "--env-file",
+        "--workdir",
+        "-W",
+        "--hostname",
+        "--overlay",
+        "-o",
+        "--scratch",
+        "-S",
+        "--security",
+        "--app",
+        "--no-mount",
+        "--cpus",
+        "--memory",
+        "--add-caps",
+        "--drop-caps",
+        "--network",
+        "--network-args",
+        "--dns",
+        "--fusemount",
+        "--pem-path",
+        "--mount",
+    ]
 )
 _REFUSED = frozenset(("--env-file", "--overlay", "-o", "--app", "--scratch", "-S", "--fusemount", "--mount"))
 """What they ask for would silently be missing."""
