@@ -51,6 +51,7 @@ COMMANDS = {
     "debug": "Say what is wrong with a job, and what to do next.",
     "jobs": "List the tracked jobs of a folder.",
     "monitor": "Watch jobs until all have ended, and tell every change once.",
+    "migrate": "Convert a docker-compose file, and say what became of each of its keys.",
     "completions": "Print the script that makes the shell complete what you type.",
 }
 """Each command and its line in `hpcc --help`; its code is imported only when it is called."""

@@ -34,7 +34,7 @@ _WGET_FLAGS = re.compile(r"-(?:q|nv|S)+|--(?:spider|quiet|no-verbose|no-check-ce
 _OR_EXIT = frozenset({"exit 1", "false"})
 
 
-class _Unsupported(Exception):
+class UnsupportedProbe(Exception):
     """The probe is none of the supported forms; the text says why."""
 
 
@@ -79,26 +79,34 @@ def _probe(node: MapNode, path: KeyPath, findings: Findings) -> dict[str, Node] 
         )
         return None
     try:
-        fields = _fields(_words(test))
-    except _Unsupported as error:
+        fields = probe_fields(test)
+    except UnsupportedProbe as error:
         message = f"{error}; supported forms are {SUPPORTED}"
         findings.error("healthcheck", message, test.mark, (*path, "test"), _REMEDY)
         return None
     return {key: ScalarNode(text, test.mark, plain=text.isdecimal()) for key, text in fields.items()}
 
 
-def _words(test: Node) -> list[str]:
+def probe_fields(test: Node) -> dict[str, str]:
+    """The fields of the readiness that a `test:` stands for.
+
+    Raises: UnsupportedProbe: it is none of the supported forms.
+    """
+    return _fields(probe_words(test))
+
+
+def probe_words(test: Node) -> list[str]:
     """The probe's program and arguments."""
     if isinstance(test, ScalarNode):
         return _split(test.text)
     if not isinstance(test, ListNode) or not all(isinstance(item, ScalarNode) for item in test.items):
-        raise _Unsupported("the test is neither a string nor a list of strings")
+        raise UnsupportedProbe("the test is neither a string nor a list of strings")
     words = [item.text for item in test.items if isinstance(item, ScalarNode)]
     if words[:1] == ["CMD"]:
         return words[1:]
     if words[:1] == ["CMD-SHELL"] and len(words) == 2:
         return _split(words[1])
-    raise _Unsupported("the list has to start with CMD, or with CMD-SHELL and one string")
+    raise UnsupportedProbe("the list has to start with CMD, or with CMD-SHELL and one string")
 
 
 def _split(text: str) -> list[str]:
@@ -106,11 +114,11 @@ def _split(text: str) -> list[str]:
     if bars and " ".join(rest.rstrip("; \n").split()) in _OR_EXIT:
         text = command
     if re.search(r"[;&|<>`\n]|\$\(", re.sub(r"'[^']*'|\"[^\"]*\"", "", text)):
-        raise _Unsupported("the test is more than one simple command")
+        raise UnsupportedProbe("the test is more than one simple command")
     try:
         return shlex.split(text)
     except ValueError:
-        raise _Unsupported("the quotes of the test are not closed") from None
+        raise UnsupportedProbe("the quotes of the test are not closed") from None
 
 
 def _fields(words: list[str]) -> dict[str, str]:
@@ -122,21 +130,21 @@ def _fields(words: list[str]) -> dict[str, str]:
             return _http(_operands(words[1:], _CURL_FLAGS, _CURL_WITH_VALUE, "curl"), "curl")
         case "wget":
             if "--spider" not in words:
-                raise _Unsupported("wget is a probe only with --spider")
+                raise UnsupportedProbe("wget is a probe only with --spider")
             return _http(_operands(words[1:], _WGET_FLAGS, _WGET_WITH_VALUE, "wget"), "wget")
-    raise _Unsupported(f"{program[:40] or 'an empty test'} cannot be turned into a readiness")
+    raise UnsupportedProbe(f"{program[:40] or 'an empty test'} cannot be turned into a readiness")
 
 
 def _nc(words: list[str]) -> dict[str, str]:
     operands = _operands(words, _NC_SHORT, _NC_WITH_VALUE, "nc")
     if len(operands) != 2 or not operands[1].isdecimal():
-        raise _Unsupported("nc needs a host and a port number")
+        raise UnsupportedProbe("nc needs a host and a port number")
     return {"type": "tcp", "host": operands[0], "port": operands[1]}
 
 
 def _http(operands: list[str], program: str) -> dict[str, str]:
     if len(operands) != 1 or not operands[0].startswith(("http://", "https://")):
-        raise _Unsupported(f"{program} needs one http:// or https:// URL")
+        raise UnsupportedProbe(f"{program} needs one http:// or https:// URL")
     return {"type": "http", "url": operands[0], "status_code": "200"}
 
 
@@ -149,7 +157,7 @@ def _operands(words: list[str], flags: re.Pattern[str], with_value: frozenset[st
             next(rest, None)
         elif word.startswith("-") and len(word) > 1:
             if not flags.fullmatch(word) and word.split("=", 1)[0] not in with_value:
-                raise _Unsupported(f"the option {word[:40]} of {program} cannot be kept")
+                raise UnsupportedProbe(f"the option {word[:40]} of {program} cannot be kept")
         else:
             operands.append(word)
     return operands

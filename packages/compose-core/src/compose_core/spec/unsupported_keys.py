@@ -90,6 +90,11 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
 }
 
 
+def docker_advice(key: str) -> str | None:
+    """What to do about a key of a Docker service that has no meaning here; None when the table does not know it."""
+    return _DOCKER_SERVICE.get(key)
+
+
 def drop_unsupported(root: MapNode, findings: Findings) -> MapNode:
     """The tree with known keys only."""
     pruned = _prune(root, COMPOSE, (), findings)

@@ -22,6 +22,7 @@ from compose_core.cli.report_schemas.job import (
     WatchReport,
 )
 from compose_core.cli.report_schemas.logs import LogsReport
+from compose_core.cli.report_schemas.migrate import MigrateReport
 from compose_core.cli.report_schemas.plan import ConfigReport, PlanReport, RenderReport, ValidateReport
 from compose_core.cli.report_schemas.preflight import PreflightReport
 from compose_core.cli.report_schemas.removal import CancelReport, CancelSubmissionReport, CleanReport, DownReport
@@ -75,6 +76,7 @@ REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
     "artifacts": (ArtifactsReport, ArrayArtifactsReport),
     "down": (DownReport,),
     "clean": (CleanReport,),
+    "migrate": (MigrateReport,),
     "completions": (CompletionsReport,),
     "monitor": monitor_rows.ROWS,  # one a line
 }
