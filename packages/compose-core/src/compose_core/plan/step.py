@@ -50,10 +50,11 @@ def planned_step(
 ) -> PlannedStep:
     """Everything that starting this service needs, with the reason of each default."""
     service = spec.services[name]
+    batch = service.x_slurm.launch == "batch"
+    backend = "host" if batch else backend
     token = service_token(name)
     geometry = step_geometry(name, spec, allocation)
     mounts = service_mounts(service, project_dir=project_dir, home=home, resume=resume) if backend != "host" else ()
-    batch = service.x_slurm.launch == "batch"
     cpus = geometry.cpus_per_task if geometry.owns_cpus else None
     environment = (
         *service_environment(

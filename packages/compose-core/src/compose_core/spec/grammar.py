@@ -284,7 +284,7 @@ SERVICE_SLURM = Section(
             default="main",
         ),
         "launch": Entry(
-            Choice(("srun", "batch")), "As a step, or (host backend only) as a child of the batch step.", default="srun"
+            Choice(("srun", "batch")), "As a step, or on the node itself as a child of the batch step.", default="srun"
         ),
         "ports": Entry(
             ListOf(Text("a port name", "[A-Za-z][A-Za-z0-9_-]{0,31}", example="http"), unique=True),

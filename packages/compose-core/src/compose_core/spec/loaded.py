@@ -46,6 +46,15 @@ class LoadedSpec:
         text = json.dumps(plain(self.spec), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def reloadable(self) -> dict[str, Any]:
+        """The spec as plain data that `load_spec(text=json.dumps(…))` reads as the same spec; with the values of secrets.
+
+        Relative paths stay relative to `project_dir`.
+        """
+        from compose_core.spec.effective import plain
+
+        return plain(self.spec)
+
     def effective(self) -> dict[str, Any]:
         """The spec as plain data in canonical YAML shape, without what is not written, secret values as `***`."""
         from compose_core.spec.effective import redacted_plain

@@ -38,6 +38,7 @@ def load_spec(
     text: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    tree: MapNode | None = None,
 ) -> LoadedSpec:
     """The compose file at `path`, checked; or `text`, a program's own spec that shall be called `path` in messages and records.
 
@@ -46,6 +47,8 @@ def load_spec(
     given to every service as variables. With `strict_env` no default may stand in for a variable that is not set.
     `overrides` and `defaults` are parts of a spec of a program's own: the one extends what is written, the other is what it extends.
 
+    `tree` stands for the file as `text` does, put together from `compose_tree` and `tree_of`: each value keeps the place it came from.
+
     Raises: SpecError: with every problem of the file, those of the files it extends included.
     """
     shown = str(path)
@@ -53,7 +56,7 @@ def load_spec(
     folder = source.parent if project_dir is None else Path(os.path.abspath(project_dir))  # noqa: PTH100 - as above
     findings = Findings()
     sources = SourceTree(findings)
-    root = sources.read(source, shown) if text is None else sources.read_text(text, source, shown)
+    root = tree or (sources.read(source, shown) if text is None else sources.read_text(text, source, shown))
     if root is not None and not _is_small(root):
         message = f"with all that it extends, the file has more than {MAX_NODES} values"
         findings.error("file-too-complex", message, root.mark, remedy="Extend less, or generate several smaller files.")

@@ -45,9 +45,9 @@ def working_dir_needs_a_command(look: Look) -> Iterator[Problem]:
 
 def working_dir_of_a_container_is_absolute(look: Look) -> Iterator[Problem]:
     """A container has no folder that a relative path could start from."""
-    if look.spec.runtime.backend == "host":
-        return
     for name, service in look.spec.services.items():
+        if _runs_on_the_node(look, service):
+            continue
         if service.working_dir is not None and not service.working_dir.startswith(("/", "@{")):
             message = f"`working_dir` of service '{name}' must be an absolute path in the container; {service.working_dir!r} was found"
             yield look.error(
@@ -60,12 +60,17 @@ def working_dir_of_a_container_is_absolute(look: Look) -> Iterator[Problem]:
 
 def host_services_have_a_command(look: Look) -> Iterator[Problem]:
     """Without an image there is no default command."""
-    if look.spec.runtime.backend != "host":
-        return
     for name, service in look.spec.services.items():
+        if not _runs_on_the_node(look, service):
+            continue
         if not _runs_something(service) and _commands_are_sound(look, name):
-            message = f"service '{name}' has no `command`, `entrypoint` or `script`, and the host backend has no image to take one from"
+            where = "the host backend" if look.spec.runtime.backend == "host" else "`launch: batch`"
+            message = f"service '{name}' has no `command`, `entrypoint` or `script`, and {where} has no image to take one from"
             yield look.error("command-required", message, ("services", name), "Add `command:`.")
+
+
+def _runs_on_the_node(look: Look, service: Service) -> bool:
+    return look.spec.runtime.backend == "host" or service.x_slurm.launch == "batch"
 
 
 def _runs_something(service: Service) -> bool:

@@ -15,11 +15,11 @@ _SQUASHFS = (".sqsh", ".squashfs")
 
 
 def containers_have_an_image(look: Look) -> Iterator[Problem]:
-    """Only the host backend does without; what a service failed to inherit is not missed a second time."""
+    """Only the host backend and the batch step do without; what a service failed to inherit is not missed a second time."""
     if look.spec.runtime.backend == "host" or not look.is_sound("runtime"):
         return
     for name, service in look.spec.services.items():
-        inherits = look.has("services", name, "extends")
+        inherits = look.has("services", name, "extends") or service.x_slurm.launch == "batch"
         if service.image is None and not inherits and look.is_sound("services", name, "image"):
             message = f"service '{name}' has no `image`"
             remedy = "Add `image:`, or set `runtime: {backend: host}` to run on the node itself."

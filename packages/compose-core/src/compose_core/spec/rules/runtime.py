@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from compose_core.errors import Problem
-from compose_core.spec.models import ExecCommand, Volume
+from compose_core.spec.models import ExecCommand, Service, Volume
 from compose_core.spec.rules.look import Look
 
 _RESUME_MOUNT = "/hpc-compose/resume"
@@ -28,36 +28,42 @@ _NAMED_VOLUME = re.compile(r"[A-Za-z0-9_-]+")
 
 def the_host_mounts_nothing(look: Look) -> Iterator[Problem]:
     """Volumes and prepared images belong to containers."""
-    if look.spec.runtime.backend != "host":
-        return
     for name, service in look.spec.services.items():
-        if service.volumes:
-            message = f"`volumes` of service '{name}' cannot be mounted: the host backend has no container"
-            remedy = "Use the host's paths in the command, or choose another backend."
-            yield look.error("volumes-on-host", message, ("services", name, "volumes"), remedy)
-        if service.prepare is not None:
-            message = f"`prepare` of service '{name}' has no image to work on: the host backend has no container"
+        if look.spec.runtime.backend == "host":
+            yield from _container_keys(look, name, service, "the host backend")
+        elif service.x_slurm.launch == "batch":
+            yield from _container_keys(look, name, service, "`launch: batch`")
+
+
+def _container_keys(look: Look, name: str, service: Service, where: str) -> Iterator[Problem]:
+    if service.volumes:
+        message = f"`volumes` of service '{name}' cannot be mounted: {where} has no container"
+        remedy = "Use the host's paths in the command, or choose another backend."
+        yield look.error("volumes-on-host", message, ("services", name, "volumes"), remedy)
+    if service.prepare is not None:
+        message = f"`prepare` of service '{name}' has no image to work on: {where} has no container"
+        yield look.error("prepare-backend", message, ("services", name, "prepare"), "Use x-slurm.setup or the command.")
+    for key, script in (("prologue", service.x_slurm.prologue), ("epilogue", service.x_slurm.epilogue)):
+        if script is not None and script.context == "container":
+            message = f"`{key}` of service '{name}' cannot run in a container: {where} has none"
             yield look.error(
-                "prepare-backend", message, ("services", name, "prepare"), "Use x-slurm.setup or the command."
+                "context-on-host", message, ("services", name, "x-slurm", key, "context"), "Write `context: host`."
             )
-        for key, script in (("prologue", service.x_slurm.prologue), ("epilogue", service.x_slurm.epilogue)):
-            if script is not None and script.context == "container":
-                message = f"`{key}` of service '{name}' cannot run in a container: the host backend has none"
-                yield look.error(
-                    "context-on-host", message, ("services", name, "x-slurm", key, "context"), "Write `context: host`."
-                )
 
 
 def batch_launch_is_for_the_host(look: Look) -> Iterator[Problem]:
-    """A child of the batch step is no step: no container is entered and srun's options have no meaning."""
+    """A child of the batch step is no step: it runs on the node itself, whatever the backend, and srun's options have no meaning."""
     for name, service in look.spec.services.items():
         if service.x_slurm.launch != "batch":
             continue
         path = ("services", name, "x-slurm")
-        if look.spec.runtime.backend != "host":
-            message = f"`launch: batch` of service '{name}' needs the host backend"
+        if service.image is not None and look.spec.runtime.backend != "host":
+            message = f"service '{name}' has an `image`, but `launch: batch` runs it on the node itself"
             yield look.error(
-                "launch-batch", message, (*path, "launch"), "Set `runtime: {backend: host}`, or remove `launch`."
+                "launch-batch",
+                message,
+                (*path, "launch"),
+                "Remove `image`, or remove `launch` to run it in a container.",
             )
         for key in _STEP_KEYS:
             if look.has(*path, key):
