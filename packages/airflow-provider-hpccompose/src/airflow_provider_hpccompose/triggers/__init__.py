@@ -1,0 +1,1 @@
+"""Triggers: what waits for jobs while their tasks are deferred."""

@@ -44,7 +44,9 @@ class Terms:
         if self.wait_for == "running":
             return report.is_running or report.is_over
         if self.wait_for.startswith(_STATES):
-            return report.state in states_of(self.wait_for)
+            wanted = states_of(self.wait_for)
+            has_run = report.times.get("started") is not None  # a short job may have run between two looks
+            return report.state in wanted or (has_run and "RUNNING" in wanted)
         return bool(report.services.get(service_of(self.wait_for), {}).get("ready"))
 
 

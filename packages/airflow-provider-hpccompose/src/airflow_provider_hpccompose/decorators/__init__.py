@@ -1,0 +1,1 @@
+"""`@task.hpccompose`: a function that says what to run."""
