@@ -43,7 +43,7 @@ def asset_uri(cluster: str, path: str) -> str:
     return f"{SCHEME}://{quote(cluster.lower() or 'default', safe='')}{quote(path)}"
 
 
-def to_openlineage(asset: Any, lineage_context: Any) -> Any:
+def to_openlineage(asset: Any, lineage_context: Any) -> Any:  # noqa: ARG001  (Airflow's converters get both)
     """The asset as OpenLineage knows it: the cluster is the namespace, the path the name."""
     from urllib.parse import urlsplit
 

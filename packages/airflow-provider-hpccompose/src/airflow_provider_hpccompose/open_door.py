@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +13,8 @@ def open_door(conn_id: str) -> Door:
 
     Raises: AirflowNotFoundException: there is no such connection.
     """
+    from importlib import import_module
+
     hooks = import_module("airflow_provider_hpccompose.hooks.hpccompose")
     door: Door = hooks.HpcComposeHook(conn_id).get_door()
     return door

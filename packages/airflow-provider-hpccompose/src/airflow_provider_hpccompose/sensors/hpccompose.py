@@ -20,7 +20,8 @@ from airflow_provider_hpccompose.exceptions import HpcComposeError, HpcComposeFi
 from airflow_provider_hpccompose.failures import failure_of_report
 from airflow_provider_hpccompose.open_door import open_door
 from airflow_provider_hpccompose.policies import HAS_RETRY_POLICIES, default_retry_policy
-from airflow_provider_hpccompose.sweep_progress import Enough, SweepProgress, sweep_progress
+from airflow_provider_hpccompose.sweep_doors import SweepReport
+from airflow_provider_hpccompose.sweep_progress import Enough, counts, sweep_report
 from airflow_provider_hpccompose.triggers.hpccompose import HpcComposeTrigger
 from airflow_provider_hpccompose.triggers.sweeps import HpcComposeSweepTrigger
 from airflow_provider_hpccompose.triggers.waiting import Terms
@@ -260,7 +261,7 @@ class HpcComposeSweepSensor(_HpcComposeSensor):
     def poke(self, context: Any) -> PokeReturnValue:
         """A look at the sweep."""
         conn_id, project_dir, sweep_id = self._place()
-        progress = sweep_progress(open_door(conn_id), project_dir, sweep_id)
+        progress = sweep_report(open_door(conn_id), project_dir, sweep_id)
         if progress.is_unreachable or not (progress.is_over or self.enough.is_reached(progress)):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._answer(progress))
@@ -283,20 +284,11 @@ class HpcComposeSweepSensor(_HpcComposeSensor):
     def answer_of(self, event: Mapping[str, Any]) -> Any:
         """Raises: AirflowException: it did not come so far, and why."""
         self._raise_for(str(event["status"]), event.get("message"))
-        said = event["progress"]
-        return self._answer(
-            SweepProgress(
-                sweep_id=said["sweep_id"],
-                total=said["total"],
-                is_over=said["is_over"],
-                summary=said["summary"],
-                stopped_at=said["stopped_at"],
-            )
-        )
+        return self._answer(SweepReport.from_json(event["progress"]))
 
-    def _answer(self, progress: SweepProgress) -> dict[str, Any]:
+    def _answer(self, progress: SweepReport) -> dict[str, Any]:
         if self.enough.is_reached(progress):
-            return progress.as_json()
+            return counts(progress)
         raise HpcComposeError(
             f"Sweep {progress.sweep_id} is over with {progress.completed} of {progress.total} trials completed and "
             f"{progress.failed} failed, which is not what {self.task_id} waits for."

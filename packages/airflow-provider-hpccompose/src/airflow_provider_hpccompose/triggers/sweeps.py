@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_provider_hpccompose.sweep_progress import Enough, SweepProgress, sweep_progress
+from airflow_provider_hpccompose.sweep_doors import SweepReport
+from airflow_provider_hpccompose.sweep_progress import Enough, counts, sweep_report
 from airflow_provider_hpccompose.triggers._hub import MAX_BACK_OFF, MIN_POLL_S, PollHub, hub_of
 from compose_core import SystemClock
 
@@ -70,11 +71,11 @@ class HpcComposeSweepTrigger(BaseTrigger):
                 break
             await sweep.pause()
         await asyncio.sleep(max(0.0, self.created_at + self.min_defer_seconds - CLOCK.now()))
-        known = sweep.known.as_json() if sweep.known else None
+        known = counts(sweep.known) if sweep.known else None
         yield TriggerEvent({"v": 1, "status": status, "progress": known, "message": sweep.error})
 
     def _status(
-        self, progress: SweepProgress | None, sweep: SweepWatch
+        self, progress: SweepReport | None, sweep: SweepWatch
     ) -> Literal["done", "over", "timeout", "outage"] | None:
         if progress is not None and self._enough.is_reached(progress):
             return "done"
@@ -122,7 +123,7 @@ class HpcComposeSweepWatcher(BaseEventTrigger):
                 if progress.is_over and progress.sweep_id != last:
                     last = progress.sweep_id
                     if not is_first or self._keeps_state:
-                        yield TriggerEvent(progress.as_json())
+                        yield TriggerEvent(counts(progress))
                     await self._note_fired(last)
                 is_first = False
             await sweep.pause()
@@ -146,7 +147,7 @@ class SweepWatch:
     """Look after look at one sweep, slower while nobody answers."""
 
     def __init__(self, hub: PollHub, project_dir: str, sweep_id: str | None, poll_seconds: float) -> None:
-        self.known: SweepProgress | None = None
+        self.known: SweepReport | None = None
         """The last answer."""
         self.error = ""
         """Why the last look told nothing; empty: it did."""
@@ -162,10 +163,10 @@ class SweepWatch:
         """Seconds since the last answer, or since the watch began."""
         return asyncio.get_running_loop().time() - self._good_at
 
-    async def look(self) -> SweepProgress | None:
+    async def look(self) -> SweepReport | None:
         """How it is now; None: nobody says."""
         try:
-            progress = await self._hub.read(lambda door: sweep_progress(door, self._project_dir, self._sweep_id))
+            progress = await self._hub.read(lambda door: sweep_report(door, self._project_dir, self._sweep_id))
         except Exception as error:  # noqa: BLE001  (whatever it is, the trials go on, and the next look may succeed)
             self.error, self._failures = f"{type(error).__name__}: {error}", self._failures + 1
             return None

@@ -42,6 +42,7 @@ class SweepArguments(_Arguments):
 
     project_dir: str
     sweep_id: str
+    """Empty: the folder's newest."""
 
 
 class ResultsArguments(SweepArguments):

@@ -156,7 +156,7 @@ def _file(project: Path, asked: SweepSource, own: str) -> Path:
 
 
 def _manifest(session: DoorSession, asked: SweepArguments) -> SweepManifest:
-    return find_sweep(ProjectPaths(_folder(session, asked.project_dir, None)), asked.sweep_id)
+    return find_sweep(ProjectPaths(_folder(session, asked.project_dir, None)), asked.sweep_id or None)
 
 
 def _dest(project: Path, dest: str | None) -> Path | None:
