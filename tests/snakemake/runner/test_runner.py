@@ -74,6 +74,15 @@ def test_a_unit_that_cannot_be_read_says_why(world: UnitWorld) -> None:
     assert "nowhere/0.json: cannot be read" in said
 
 
+@pytest.mark.parametrize("folder", ["/nowhere", ""])
+def test_the_unit_may_be_named_by_the_environment(world: UnitWorld, folder: str) -> None:
+    """As jobs of the executor do; an empty one is asked for."""
+    process = world.start(None, {"HPCC_UNIT": folder})
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert ("/nowhere/0.json" if folder else "usage:") in said
+
+
 def test_a_snakemake_without_the_known_entry_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its command line is what stays."""
     monkeypatch.setitem(sys.modules, "snakemake", ModuleType("snakemake"))

@@ -84,10 +84,10 @@ class UnitWorld:
         write_unit(folder, self.unit(members, parallel=parallel, general=INNER, runner=runner))
         return folder
 
-    def start(self, folder: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """The runner, as a job starts it."""
+    def start(self, folder: Path | None, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """The runner, as a job starts it; without a folder the environment names it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake_executor_plugin_hpccompose.runner", str(folder)],
+            [sys.executable, "-m", "snakemake_executor_plugin_hpccompose.runner", *([str(folder)] if folder else [])],
             cwd=self.root,
             env=os.environ | {"SLURM_ARRAY_TASK_ID": "0"} | dict(environment or {}),
             stdin=subprocess.DEVNULL,

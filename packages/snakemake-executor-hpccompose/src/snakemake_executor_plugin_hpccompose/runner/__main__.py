@@ -1,4 +1,7 @@
-"""`python -m snakemake_executor_plugin_hpccompose.runner UNIT_FOLDER`: the members of this job's task."""
+"""`python -m snakemake_executor_plugin_hpccompose.runner [UNIT_FOLDER]`: the members of this job's task.
+
+Without an argument the folder is that of the variable `HPCC_UNIT`, so that all units of a shape share one command.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,15 @@ from snakemake_executor_plugin_hpccompose.runner.unit import Unit, UnitFileError
 
 def main(argv: list[str]) -> int:
     """The exit code: 0 when all members are well, that of the one member, else 1; 143 when the job was told to end."""
-    if len(argv) != 1:
-        _say("usage: python -m snakemake_executor_plugin_hpccompose.runner UNIT_FOLDER")
+    folder = argv[0] if len(argv) == 1 else os.environ.get("HPCC_UNIT", "") if not argv else ""
+    if not folder:
+        _say(
+            "usage: python -m snakemake_executor_plugin_hpccompose.runner UNIT_FOLDER, or HPCC_UNIT=UNIT_FOLDER in the environment"
+        )
         return 2
     around = surroundings(os.environ)
     try:
-        unit = read_unit(Path(argv[0]), around.task)
+        unit = read_unit(Path(folder), around.task)
         os.chdir(unit.cwd)
     except (UnitFileError, OSError) as error:
         _say(str(error))
