@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from compose_core.images import image_decisions, prepare_images
     from compose_core.job_state import JobId, JobState
+    from compose_core.job_usage import UsageQuestion, UsageReading, read_usage
     from compose_core.operations import (
         cancel,
         cancel_submission,
@@ -108,6 +109,9 @@ _HOMES = {
     "UsageError": "errors",
     "JobId": "job_state",
     "JobState": "job_state",
+    "UsageQuestion": "job_usage",
+    "UsageReading": "job_usage",
+    "read_usage": "job_usage",
     "LoadedSpec": "spec",
     "load_spec": "spec",
     "Choice": "spec.kinds",
@@ -225,6 +229,8 @@ __all__ = [
     "Text",
     "Trial",
     "UsageError",
+    "UsageQuestion",
+    "UsageReading",
     "Verbatim",
     "__version__",
     "build_plan",
@@ -250,6 +256,7 @@ __all__ = [
     "prepare_images",
     "ranked_jobs",
     "read_document",
+    "read_usage",
     "render_script",
     "resolve_submissions",
     "resume_sweep",
