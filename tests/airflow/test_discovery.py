@@ -41,25 +41,6 @@ def test_airflow_lists_the_provider_with_its_version(airflow_home: Path) -> None
     assert [row["version"] for row in ours] == ["0.1.0"]
 
 
-def test_the_operators_task_fails_without_retries_and_says_what_to_do(airflow_home: Path) -> None:
-    """AirflowFailException ends a task at once; any other error would be retried in vain."""
-    run = python(
-        airflow_home,
-        "-c",
-        "from airflow.providers.common.compat.sdk import AirflowFailException\n"
-        "from airflow_provider_hpccompose.operators.hpccompose import HpcComposeOperator\n"
-        "operator = HpcComposeOperator(task_id='train', compose_file='{{ ds }}/train.yaml')\n"
-        "assert 'compose_file' in operator.template_fields\n"
-        "try:\n"
-        "    operator.execute({})\n"
-        "except AirflowFailException as error:\n"
-        "    print(error)\n",
-    )
-    assert run.returncode == 0, run.stderr
-    assert "cannot run jobs yet" in run.stdout
-    assert "hpcc up --run-key" in run.stdout
-
-
 def test_describing_the_provider_does_not_import_airflow(airflow_home: Path) -> None:
     """Airflow asks for the description before its own configuration is ready, so an import of Airflow here would run in a circle."""
     program = (

@@ -202,6 +202,8 @@ class CallingDoor(SweepCalls):
     """A door whose verbs are calls that take JSON and give JSON; where they go is the subclass's business."""
 
     conn_id: str = ""
+    cluster: str = ""
+    """What people call the cluster; for jobs that went to no cluster by name."""
     dashboard_url: str = ""
 
     def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,6 +268,7 @@ class CallingDoor(SweepCalls):
 
     def _handle(self, job: Mapping[str, Any], n: int) -> JobHandle:
         handle = replace(JobHandle.from_json(job), conn_id=self.conn_id, n=n)
+        handle = replace(handle, cluster=handle.cluster or self.cluster or None)
         return replace(handle, dashboard_url=job_url(self.dashboard_url, handle))
 
 
@@ -280,10 +283,12 @@ class LocalDoor(CallingDoor):
         environment: Mapping[str, str] | None = None,
         site: Site | None = None,
         conn_id: str = "",
+        cluster: str = "",
         dashboard_url: str = "",
     ) -> None:
         self.workspace = workspace
         self.conn_id = conn_id
+        self.cluster = cluster
         self.dashboard_url = dashboard_url
         self._engine = engine
         self._environment = environment

@@ -80,3 +80,11 @@ class HpcComposeUnreachable(HpcComposeError):
 
 class HpcComposeSpecError(HpcComposeFinalError):
     """The compose file or a value given to it is wrong; nothing was submitted."""
+
+
+class HpcComposeSiteError(HpcComposeFinalError):
+    """The machine that jobs are submitted from lacks something: a program, a right, an image; nothing was submitted."""
+
+
+class HpcComposeConnectionError(HpcComposeFinalError):
+    """The Airflow connection is missing or wrong, or the login node refuses it; nothing was submitted."""

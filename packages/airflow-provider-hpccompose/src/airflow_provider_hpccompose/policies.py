@@ -31,6 +31,8 @@ _FINAL: dict[str, str] = {
     "HpcComposeRunTimeout": "the same job would run too long again",
     "HpcComposeNeverRunnable": "the scheduler would never start it",
     "HpcComposeSpecError": "the compose file has to be changed first",
+    "HpcComposeSiteError": "the machine that jobs are submitted from has to be mended first",
+    "HpcComposeConnectionError": "the connection has to be mended first",
     "HpcComposeFinalError": "another try cannot cure this",
 }
 

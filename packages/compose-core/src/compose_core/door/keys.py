@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from compose_core.clock import Clock
-from compose_core.errors import RecordError
+from compose_core.door.requests import KEY_PATTERN
+from compose_core.errors import RecordError, UsageError
 from compose_core.records.atomic import names_in
 from compose_core.records.door_key import DoorKey
 from compose_core.records.our_path import OurPath
@@ -55,13 +56,17 @@ class WorkspaceKeys:
         """The keys that begin like this and were claimed after that, the oldest first; unreadable ones are left out."""
         found = []
         for name in names_in(self._folder):
+            if not name.name.startswith(prefix) or not name.name.endswith(".json"):
+                continue
             try:
-                entry = DoorKey.read(self._folder / name.name) if name.name.endswith(".json") else None
+                entry = DoorKey.read(self._folder / name.name)
             except RecordError:
                 continue  # torn or foreign: whoever submits under that key is told
-            if entry is not None and entry.key.startswith(prefix) and entry.created_at >= since:
+            if entry is not None and entry.created_at >= since:
                 found.append(entry)
         yield from sorted(found, key=lambda entry: entry.created_at)
 
     def _path(self, key: str) -> OurPath:
-        return self._folder / f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}.json"
+        if not re.fullmatch(KEY_PATTERN, key):
+            raise UsageError(f"{key[:100]!r} is no key of the door", remedy=f"It has the form {KEY_PATTERN}.")
+        return self._folder / f"{key}.json"

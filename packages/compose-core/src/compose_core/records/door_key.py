@@ -8,7 +8,7 @@ from compose_core.records.format import Format
 
 
 class DoorKey(Format):
-    """`door-keys/<sha256 of key>.json` in the workspace."""
+    """`door-keys/<key>.json` in the workspace."""
 
     key: str
     project_dir: str

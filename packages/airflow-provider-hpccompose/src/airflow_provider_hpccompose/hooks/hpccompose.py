@@ -1,0 +1,189 @@
+"""`HpcComposeHook`: from a connection of type `hpccompose` to the door of its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_hpccompose.core_errors import told_to_airflow
+from airflow_provider_hpccompose.doors import (
+    ArtifactReport,
+    Door,
+    JobHandle,
+    JobReport,
+    LocalDoor,
+    LogChunk,
+    SubmitRequest,
+)
+from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError, HpcComposeError
+from airflow_provider_hpccompose.settings import CONN_TYPE, DEFAULT_CONN_ID, ConnectionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class HpcComposeHook(BaseHook):
+    """Jobs of one cluster: this machine's own (transport `local`) or those of a login node (transport `ssh`).
+
+    Every method also goes by the names of `Door`; `get_door` and `aget_door` give the door itself, whose errors are those of
+    `compose_core`, while the hook's methods raise the provider's exceptions.
+    """
+
+    conn_name_attr = "hpccompose_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONN_TYPE
+    hook_name = "HPC Compose (Slurm)"
+
+    def __init__(
+        self,
+        hpccompose_conn_id: str = DEFAULT_CONN_ID,
+        *,
+        transport: str | None = None,
+        cluster: str | None = None,
+        door: Door | None = None,
+    ) -> None:
+        """A hook of this connection; `transport` and `cluster` win over what it says, `door` stands for it altogether."""
+        super().__init__()
+        self.hpccompose_conn_id = hpccompose_conn_id
+        self._asked: dict[str, Any] = {
+            name: value for name, value in {"transport": transport, "cluster": cluster}.items() if value
+        }
+        self._door = door
+        self._settings = ConnectionSettings(conn_id=hpccompose_conn_id) if door is not None else None
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """What the connection says.
+
+        Raises: HpcComposeConnectionError: there is no such connection, or something in it is wrong.
+        """
+        if self._settings is None:
+            self._settings = self._checked(_found(self.hpccompose_conn_id, self.get_connection))
+        return self._settings
+
+    def get_conn(self) -> Door:
+        """The door, by the name that Airflow's hooks have for such things."""
+        return self.get_door()
+
+    def get_door(self) -> Door:
+        """The door of the cluster, made once.
+
+        Raises: HpcComposeConnectionError: the connection is missing or wrong.
+        """
+        if self._door is None:
+            settings = self.settings
+            ssh = _found(settings.ssh_conn_id, self.get_connection) if settings.ssh_conn_id else None
+            self._door = door_of(settings, ssh)
+        return self._door
+
+    async def aget_door(self) -> Door:
+        """The same in a trigger, where no synchronous call to Airflow may be made.
+
+        Raises: HpcComposeConnectionError: the connection is missing or wrong.
+        """
+        if self._door is None:
+            if self._settings is None:
+                self._settings = self._checked(await _afound(self.hpccompose_conn_id))
+            ssh_conn_id = self._settings.ssh_conn_id
+            self._door = door_of(self._settings, await _afound(ssh_conn_id) if ssh_conn_id else None)
+        return self._door
+
+    def submit(self, request: SubmitRequest) -> JobHandle:
+        """The one job of the request's key: submitted, or found."""
+        with told_to_airflow():
+            return self.get_door().submit(request)
+
+    def find(self, keys: Sequence[str]) -> dict[str, JobHandle]:
+        """The jobs of those keys that have one."""
+        with told_to_airflow():
+            return self.get_door().find(keys)
+
+    def observe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
+        """How these jobs are; one queue query for all."""
+        with told_to_airflow():
+            return self.get_door().observe(handles)
+
+    def cancel(self, handle: JobHandle, *, wait_s: float = 20.0) -> JobReport:
+        """The job of that token is asked to end."""
+        with told_to_airflow():
+            return self.get_door().cancel(handle, wait_s=wait_s)
+
+    def logs(
+        self,
+        handle: JobHandle,
+        offsets: Mapping[str, int] | None = None,
+        budget: int = 65536,
+        *,
+        services: Sequence[str] | None = None,
+        is_last: bool = False,
+    ) -> LogChunk:
+        """What its services wrote since those offsets."""
+        with told_to_airflow():
+            return self.get_door().logs(handle, offsets or {}, budget, services=services, is_last=is_last)
+
+    def export_artifacts(
+        self, handle: JobHandle, *, bundles: Sequence[str] = (), dest: str | None = None, checksum: bool = True
+    ) -> ArtifactReport:
+        """Its artifacts at their place."""
+        with told_to_airflow():
+            return self.get_door().export_artifacts(handle, bundles=bundles, dest=dest, checksum=checksum)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Can jobs run there, and what is there."""
+        try:
+            return self.get_door().check()
+        except HpcComposeError as error:
+            return False, str(error)
+
+    def _checked(self, connection: Any) -> ConnectionSettings:
+        return replace(ConnectionSettings.of(connection), **self._asked)
+
+
+def door_of(settings: ConnectionSettings, ssh_connection: Any = None) -> Door:
+    """The door that the settings describe; nothing is connected yet.
+
+    Raises: HpcComposeConnectionError: they describe none.
+    """
+    if settings.transport == "ssh":
+        from airflow_provider_hpccompose.ssh_door import ssh_door
+
+        return ssh_door(settings, ssh_connection)
+    return LocalDoor(
+        Path(settings.workspace),
+        engine=settings.engine,
+        conn_id=settings.conn_id,
+        cluster=settings.cluster,
+        dashboard_url=settings.dashboard_url,
+    )
+
+
+def _found(conn_id: str, get: Callable[[str], Any]) -> Any:
+    try:
+        return get(conn_id)
+    except Exception as error:
+        raise _missing(conn_id, error) from error
+
+
+async def _afound(conn_id: str) -> Any:
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    try:
+        return await get_async_connection(conn_id)
+    except Exception as error:
+        raise _missing(conn_id, error) from error
+
+
+def _missing(conn_id: str, error: Exception) -> Exception:
+    """A missing connection is a fault of the setup, anything else (no API server) may pass."""
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    if not isinstance(error, AirflowNotFoundException):
+        return error
+    return HpcComposeConnectionError(
+        f"There is no connection {conn_id!r}: add one of type {CONN_TYPE!r} under Admin → Connections, or with "
+        f"`airflow connections add {conn_id} --conn-type {CONN_TYPE}`."
+    )

@@ -1,0 +1,130 @@
+"""What a connection of type `hpccompose` says, read once and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError
+
+CONN_TYPE = "hpccompose"
+DEFAULT_CONN_ID = "hpccompose_default"
+DEFAULT_WORKSPACE = "hpc-compose"
+"""In the home folder."""
+DEFAULT_POLL_S = 30.0
+MIN_POLL_S = 1.0
+
+Transport = Literal["local", "ssh"]
+_TRANSPORTS = ("local", "ssh")
+_ENGINES = ("auto", "slurm", "local")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionSettings:
+    """One connection."""
+
+    conn_id: str
+    transport: Transport = "local"
+    engine: str = "auto"
+    workspace: str = DEFAULT_WORKSPACE
+    """On the machine that jobs are submitted from; relative to the home folder there."""
+    cluster: str = ""
+    """What people call the cluster: in links and in the addresses of assets."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Part of a spec that stands behind every spec: `{"x-slurm": {"partition": "gpu"}}`."""
+    dashboard_url: str = ""
+    poll_seconds: float = DEFAULT_POLL_S
+    ssh_conn_id: str = ""
+    """An Airflow connection of type `ssh` with host, user and keys; empty: those of this connection."""
+    host: str = ""
+    port: int | None = None
+    login: str = ""
+    key_file: str = ""
+    known_hosts_file: str = ""
+    """Besides the user's own `known_hosts`."""
+    command: str = "hpcc"
+    """The program on the login node."""
+    command_timeout_s: float = 120.0
+
+    @classmethod
+    def of(cls, connection: Any) -> ConnectionSettings:
+        """What the connection says.
+
+        Raises: HpcComposeConnectionError: something in it is wrong; which field, and what is allowed.
+        """
+        extra = _extra(connection)
+        conn_id = str(connection.conn_id or "")
+        ssh_conn_id = _text(extra, "ssh_conn_id")
+        transport = _one_of(
+            conn_id, extra, "transport", _TRANSPORTS, "ssh" if connection.host or ssh_conn_id else "local"
+        )
+        return cls(
+            conn_id=conn_id,
+            transport="ssh" if transport == "ssh" else "local",
+            engine=_one_of(conn_id, extra, "engine", _ENGINES, "auto"),
+            workspace=_text(extra, "workspace") or DEFAULT_WORKSPACE,
+            cluster=_text(extra, "cluster"),
+            defaults=_defaults(conn_id, extra),
+            dashboard_url=_text(extra, "dashboard_url"),
+            poll_seconds=_seconds(conn_id, extra, "poll_seconds", DEFAULT_POLL_S, least=MIN_POLL_S),
+            ssh_conn_id=ssh_conn_id,
+            host=str(connection.host or ""),
+            port=int(connection.port) if connection.port else None,
+            login=str(connection.login or ""),
+            key_file=_text(extra, "key_file"),
+            known_hosts_file=_text(extra, "known_hosts_file"),
+            command=_text(extra, "command") or "hpcc",
+            command_timeout_s=_seconds(conn_id, extra, "command_timeout", 120.0, least=5.0),
+        )
+
+
+def _extra(connection: Any) -> Mapping[str, Any]:
+    try:
+        extra = connection.extra_dejson
+    except ValueError as error:
+        raise _wrong(str(connection.conn_id), "the extra field", f"is no JSON object: {error}") from error
+    return extra if isinstance(extra, Mapping) else {}
+
+
+def _text(extra: Mapping[str, Any], name: str) -> str:
+    value = extra.get(name)
+    return "" if value is None else str(value).strip()
+
+
+def _one_of(conn_id: str, extra: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = _text(extra, name) or default
+    if value not in allowed:
+        raise _wrong(conn_id, name, f"is {value!r}; it can be {', '.join(allowed)}")
+    return value
+
+
+def _seconds(conn_id: str, extra: Mapping[str, Any], name: str, default: float, *, least: float) -> float:
+    text = _text(extra, name)
+    try:
+        seconds = float(text) if text else default
+    except ValueError:
+        raise _wrong(conn_id, name, f"is {text!r}, which is no number of seconds") from None
+    if not least <= seconds <= 86400:
+        raise _wrong(conn_id, name, f"is {text}; it can be {least:g} to 86400 seconds")
+    return seconds
+
+
+def _defaults(conn_id: str, extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`defaults` as an object or as JSON text, with partition and account beside it."""
+    value = extra.get("defaults") or {}
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise _wrong(conn_id, "defaults", f"is no JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise _wrong(conn_id, "defaults", 'is no JSON object such as {"x-slurm": {"time": "01:00:00"}}')
+    named = {"partition": _text(extra, "default_partition"), "account": _text(extra, "default_account")}
+    slurm = {**{name: text for name, text in named.items() if text}, **value.get("x-slurm", {})}
+    return {**value, "x-slurm": slurm} if slurm else dict(value)
+
+
+def _wrong(conn_id: str, what: str, why: str) -> HpcComposeConnectionError:
+    return HpcComposeConnectionError(f"Connection {conn_id!r}: {what} {why}. Correct it under Admin → Connections.")
