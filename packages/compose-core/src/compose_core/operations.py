@@ -145,6 +145,13 @@ def cancel(site: Site, record: JobRecord, *, wait_s: float = 60.0, force: bool =
     return cancel_job(record, engine_of(site, record), site.clock, wait_s=wait_s, force=force)
 
 
+def request_ends(site: Site, records: Sequence[JobRecord]) -> tuple[str, ...]:
+    """Ask for the end of all these jobs, with few calls and without waiting for it; what could not be passed on, and why."""
+    from compose_core.tracking.request_ends import request_ends as _request
+
+    return _request(records, engines_of(site, records))
+
+
 def down(
     site: Site, record: JobRecord, *, project_dir: Path | None = None, wait_s: float = 60.0, force: bool = False
 ) -> DownResult:

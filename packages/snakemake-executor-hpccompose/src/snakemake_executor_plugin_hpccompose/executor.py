@@ -285,13 +285,27 @@ class Jobs:
         return compose_job(ready.facts)
 
     def _end(self, placed: Sequence[Placed]) -> None:
-        from compose_core import cancel
+        from compose_core import request_ends
 
-        for record in {one.record.submission_token: one.record for one in placed}.values():
-            try:
-                cancel(self._site, record, wait_s=0.0)
-            except Exception as error:  # noqa: BLE001  (the others have to end, too)
-                self.say(f"Job {record.job_id} could not be cancelled ({_told(error)}): run scancel {record.job_id}.")
+        records = list({one.record.submission_token: one.record for one in placed}.values())
+        try:
+            troubles = request_ends(self._site, records)
+        except Exception as error:  # noqa: BLE001  (the end of Snakemake must not hang on this)
+            troubles = (f"jobs were not cancelled ({_told(error)})",)
+        for trouble in troubles:
+            self.say(f"{trouble}. Run `hpcc cancel`, or scancel, when the scheduler answers.")
+        self._withdraw()
+
+    def _withdraw(self) -> None:
+        """Submissions that nobody knows the fate of must not become jobs later."""
+        from compose_core import cancel_submission, resolve_submissions
+
+        try:
+            for resolution in resolve_submissions(self._site, self.paths.workdir):
+                if str(resolution.run_key).startswith(f"smk-{self.paths.run}-"):
+                    cancel_submission(self._site, self.paths.workdir, resolution.token)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self.say(f"Submissions without an answer could not be withdrawn ({_told(error)}).")
 
     def _tell_detached(self, running: int, waiting: int) -> None:
         more = f" {waiting} that were not submitted yet are left to the next run." if waiting else ""

@@ -21,6 +21,11 @@ def scancel_argv(job_id: JobId, *, program: str = "scancel") -> list[str]:
     return [program, str(job_id)]
 
 
+def scancel_many_argv(job_ids: Sequence[JobId], *, program: str = "scancel") -> list[str]:
+    """The same for several jobs in one call."""
+    return [program, *map(str, job_ids)]
+
+
 def kill_steps_argv(step_ids: Sequence[str], program: str = "scancel") -> list[str]:
     """KILL at once to every process of these steps."""
     return [program, "--signal=KILL", *step_ids]

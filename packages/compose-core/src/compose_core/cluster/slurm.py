@@ -17,6 +17,7 @@ from compose_core.cluster.engine import (
     CancelAnswer,
     EngineName,
     EvidenceSource,
+    JobRow,
     Refused,
     Rows,
     SubmitAnswer,
@@ -24,13 +25,13 @@ from compose_core.cluster.engine import (
     Unavailable,
 )
 from compose_core.cluster.job_environment import job_environment, tool_environment
-from compose_core.cluster.job_rows import find_row
+from compose_core.cluster.job_rows import RowIndex, find_row
 from compose_core.cluster.runner import CommandRunner, Finished, NotFound, NotStarted, RunOutcome, TimedOut
 from compose_core.cluster.sacct import chunks, parse_sacct, sacct_argv
 from compose_core.cluster.sacct_usage import parse_sacct_usage, sacct_usage_argv
 from compose_core.cluster.sbatch import parse_sbatch, sbatch_argv
 from compose_core.cluster.sbatch_directives import job_options
-from compose_core.cluster.scancel import kill_steps_argv, parse_scancel, scancel_argv
+from compose_core.cluster.scancel import kill_steps_argv, parse_scancel, scancel_argv, scancel_many_argv
 from compose_core.cluster.scontrol import (
     parse_ping,
     parse_show_config,
@@ -213,6 +214,25 @@ class Slurm:
             return parse_scancel(outcome)
         return CancelAnswer(requested=False, reachable=isinstance(outcome, NotFound), message=_fault(outcome))
 
+    def cancel_many(self, jobs: Mapping[JobId, str]) -> dict[JobId, CancelAnswer]:
+        """The same for many jobs, given with their tokens: one squeue, and one scancel for every 200 of them."""
+        answer = self.queue()
+        if isinstance(answer, Unavailable):
+            silent = CancelAnswer(requested=False, reachable=False, message=answer.message)
+            return dict.fromkeys(jobs, silent)
+        rows = RowIndex(answer.rows)
+        doubts = {job_id: self._doubt_of(rows.find(job_id), job_id, token) for job_id, token in jobs.items()}
+        found = {job_id: doubt for job_id, doubt in doubts.items() if doubt is not None}
+        for chunk in chunks([job_id for job_id, doubt in doubts.items() if doubt is None]):
+            argv = scancel_many_argv(chunk, program=self._tools.scancel)
+            outcome = self._run(argv, "scancel", timeout_s=self._query_timeout_s, env=self._tool_environment)
+            if isinstance(outcome, Finished):
+                said = parse_scancel(outcome)
+            else:
+                said = CancelAnswer(requested=False, reachable=isinstance(outcome, NotFound), message=_fault(outcome))
+            found |= dict.fromkeys(chunk, said)
+        return found
+
     def _kill_steps(self, job_id: JobId) -> None:
         """KILL to what runs in the job's steps, as far as Slurm answers; the cancel that follows ends them in any case."""
         asked = _good(self._ask("squeue", squeue_steps_argv(job_id, self._tools.squeue)), "squeue")
@@ -268,7 +288,9 @@ class Slurm:
         answer = self.queue()
         if isinstance(answer, Unavailable):
             return CancelAnswer(requested=False, reachable=False, message=answer.message)
-        row = find_row(answer.rows, job_id)
+        return self._doubt_of(find_row(answer.rows, job_id), job_id, token)
+
+    def _doubt_of(self, row: JobRow | None, job_id: JobId, token: str) -> CancelAnswer | None:
         if row is None or row.state.is_terminal:
             return CancelAnswer(requested=False, message=f"job {job_id} is not in the queue any more")
         found = row.token or self._accounted_token(job_id, row.submitted_at)
