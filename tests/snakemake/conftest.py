@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.slurm.conftest import *  # noqa: F403  (the fixtures of the bench)
+from tests.snakemake.workflow import Workflow
+
+MakeWorkflow = Callable[[str], Workflow]
+
+
+@pytest.fixture
+def local_workflow(tmp_path: Path) -> Iterator[Workflow]:
+    """An empty workflow whose jobs run on this machine."""
+    workflow = Workflow(tmp_path / "work", "local")
+    yield workflow
+    workflow.end()
+
+
+@pytest.fixture
+def slurm_workflow(request: pytest.FixtureRequest) -> Iterator[Workflow]:
+    """An empty workflow whose jobs run on the private cluster."""
+    bench = request.getfixturevalue("slurm_bench")
+    folder: Path = request.getfixturevalue("shared_tmp")
+    workflow = Workflow(folder / "work", "slurm", bench.environment)
+    yield workflow
+    workflow.end()
+
+
+@pytest.fixture(params=["local", "slurm"])
+def workflow(request: pytest.FixtureRequest) -> Workflow:
+    """A test that asks for this runs on both engines."""
+    made: Workflow = request.getfixturevalue(f"{request.param}_workflow")
+    return made
 
 
 @pytest.fixture(autouse=True)

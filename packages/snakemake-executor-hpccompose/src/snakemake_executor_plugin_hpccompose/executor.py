@@ -30,6 +30,9 @@ from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
 if TYPE_CHECKING:
     from compose_core import JobSnapshot, Site
 
+NO_RETRIES_INSIDE = "--preemptible-rules --preemptible-retries 0"
+"""An inner Snakemake heeds the `retries:` of a rule whatever `--retries` says, and would run all attempts in the allocation of the first;
+of preemptible rules the number of retries is this one. It has no other meaning there."""
 _SLICE_S = 0.25
 _LONGEST_SLEEP_S = 1.0
 _END_OF_SUBMISSION_S = 90.0
@@ -265,6 +268,7 @@ class Jobs:
         parts = [
             format_cli_arg("--snakefile", executor.get_snakefile()),
             factory.general_args(executor_common_settings=executor.common_settings),
+            NO_RETRIES_INSIDE,
             format_cli_arg("--mode", executor.get_exec_mode().item_to_choice()),
         ]
         return tuple(word for part in parts for word in shlex.split(part))

@@ -1,0 +1,201 @@
+"""Whole workflows, on this machine and on a real Slurm cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.bench import SlurmBench
+from tests.snakemake.workflow import Workflow
+
+pytestmark = pytest.mark.adapters
+
+CHAIN = """
+rule all:
+    input: "c.txt", expand("f{i}.txt", i=range(3))
+rule a:
+    output: "a.txt"
+    shell: "echo a > {output}"
+rule b:
+    input: "a.txt"
+    output: "b.txt"
+    log: "logs/b.log"
+    shell: "(cat {input}; echo b) > {output} 2> {log}"
+rule c:
+    input: "b.txt"
+    output: "c.txt"
+    run:
+        with open(output[0], "w") as file:
+            file.write(open(input[0]).read() + "c\\n")
+rule fan:
+    input: "a.txt"
+    output: "f{i}.txt"
+    threads: 1
+    resources: mem_mb=100, runtime=5
+    shell: "echo {wildcards.i} $SLURM_JOB_NAME > {output}"
+"""
+
+
+def test_a_chain_and_a_fan(workflow: Workflow) -> None:
+    """Jobs that are ready together and ask for the same are one array."""
+    workflow.write(CHAIN)
+    run = workflow.run("--jobs", "20")
+    assert run.returncode == 0, run.stdout
+    assert workflow.text("c.txt") == "a\nb\nc\n"
+    assert [workflow.text(f"f{i}.txt").split()[0] for i in range(3)] == ["0", "1", "2"]
+    assert workflow.text("f0.txt").split()[1].startswith("smk-")
+    assert workflow.text("f0.txt").split()[1].endswith("-fan")
+    assert 3 <= workflow.submissions <= 5
+
+
+def test_a_failing_rule_is_told_and_does_not_stop_others(workflow: Workflow) -> None:
+    """Its message says how it ended and shows the end of its log."""
+    workflow.write("""
+        rule all:
+            input: "good.txt", "bad.txt"
+        rule good:
+            output: "good.txt"
+            shell: "touch {output}"
+        rule bad:
+            output: "bad.txt"
+            shell: "echo a sentence of the rule; exit 7"
+        """)
+    run = workflow.run("--jobs", "5", "--keep-going")
+    assert run.returncode == 1
+    assert workflow.exists("good.txt")
+    assert "FAILED: job" in run.stdout
+    assert "a sentence of the rule" in run.stdout
+
+
+def test_retries_scale_their_requests(workflow: Workflow) -> None:
+    """Each attempt is submitted with what it asks for then."""
+    workflow.write("""
+        rule once:
+            output: "out.txt"
+            retries: 2
+            resources: mem_mb=lambda wildcards, attempt: 100 * attempt
+            shell: "test {resources.mem_mb} -ge 200 && echo {resources.mem_mb} > {output}"
+        """)
+    run = workflow.run("--jobs", "2", "out.txt")
+    assert run.returncode == 0, run.stdout
+    assert workflow.text("out.txt") == "200\n"
+    assert workflow.submissions == 2
+
+
+def test_members_of_a_group_run_side_by_side(workflow: Workflow) -> None:
+    """A group of four that each wait three seconds takes far less than twelve."""
+    workflow.write("""
+        import time
+        rule all:
+            input: expand("g{i}.txt", i=range(4))
+        rule g:
+            output: "g{i}.txt"
+            group: "together"
+            shell: "date +%s > {output}; sleep 3"
+        """)
+    run = workflow.run("--jobs", "1", "--group-components", "together=4", "--default-resources", "mem_mb=50")
+    assert run.returncode == 0, run.stdout
+    starts = [int(workflow.text(f"g{i}.txt")) for i in range(4)]
+    assert workflow.submissions == 1
+    assert max(starts) - min(starts) <= 3
+
+
+def test_hostile_wildcards_arrive_as_they_are(local_workflow: Workflow) -> None:
+    """Quotes, dollars, blanks, other scripts, and names longer than a file name may be."""
+    names = ["it's", 'say "$HOME"', "a b", "größe", "x" * 230]
+    local_workflow.write(
+        f"""
+        NAMES = {names!r}
+        rule all:
+            input: expand("o/{{n}}.txt", n=NAMES)
+        rule one:
+            output: "o/{{n}}.txt"
+            shell: "printf %s {{wildcards.n:q}} > {{output:q}}"
+        """
+    )
+    run = local_workflow.run("--jobs", "5", "--hpccompose-keep-successful-logs")
+    assert run.returncode == 0, run.stdout
+    assert [local_workflow.text(f"o/{name}.txt") for name in names] == names
+    logs = [path for path in (local_workflow.folder / ".snakemake/hpccompose/logs").rglob("*.log") if path.is_file()]
+    assert len(logs) == len(names)
+
+
+def test_a_local_rule_runs_here_and_a_checkpoint_is_followed(local_workflow: Workflow) -> None:
+    """What Snakemake decides by itself stays its own."""
+    local_workflow.write("""
+        localrules: all
+        def parts(wildcards):
+            folder = checkpoints.split.get().output[0]
+            return expand("done/{n}", n=glob_wildcards(folder + "/{n}.part").n)
+        rule all:
+            input: parts
+        checkpoint split:
+            output: directory("parts")
+            shell: "mkdir {output}; touch {output}/1.part {output}/2.part"
+        rule each:
+            input: "parts/{n}.part"
+            output: "done/{n}"
+            shell: "touch {output}"
+        """)
+    run = local_workflow.run("--jobs", "4")
+    assert run.returncode == 0, run.stdout
+    assert local_workflow.exists("done/1", "done/2")
+
+
+def test_an_interrupted_workflow_cancels_its_jobs(workflow: Workflow) -> None:
+    """Ctrl-C leaves nothing behind."""
+    workflow.write('rule long:\n    output: "long.txt"\n    shell: "touch begun; sleep 120; touch {output}"\n')
+    process = workflow.start("--jobs", "2", "long.txt")
+    workflow.until(lambda: workflow.exists("begun"), what="the start of the job")
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(60) == 1
+    site = workflow.site
+    from compose_core import observe, tracked_jobs
+
+    records = tracked_jobs(workflow.folder).records
+    workflow.until(lambda: all(one.terminal for one in observe(site, list(records))), what="the end of the job")
+    assert not workflow.exists("long.txt")
+
+
+def test_a_job_that_somebody_cancels_fails(slurm_workflow: Workflow, slurm_bench: SlurmBench) -> None:
+    """`CANCELLED by 0` is an end."""
+    slurm_workflow.write('rule long:\n    output: "long.txt"\n    shell: "touch begun; sleep 120"\n')
+    process = slurm_workflow.start("--jobs", "2", "--hpccompose-poll-seconds", "2", "long.txt")
+    slurm_workflow.until(lambda: slurm_workflow.exists("begun"), what="the start of the job")
+    slurm_bench.cancel_all_jobs()
+    assert process.wait(60) == 1
+    assert "CANCELLED: job" in slurm_workflow.said()
+
+
+def test_a_waiting_job_that_somebody_cancels_fails(slurm_workflow: Workflow, slurm_bench: SlurmBench) -> None:
+    """It never ran, so only Slurm can tell."""
+    slurm_workflow.write(
+        'rule long:\n    output: "long.txt"\n    resources: constraint="none", runtime=1\n    shell: "touch {output}"\n'
+    )
+    process = slurm_workflow.start("--jobs", "2", "--hpccompose-poll-seconds", "2", "long.txt", SBATCH_HOLD="1")
+    slurm_workflow.until(lambda: slurm_workflow.submissions, what="the submission")
+    slurm_bench.cancel_all_jobs()
+    assert process.wait(60) in (0, 1)
+
+
+def test_the_tools_see_the_jobs_of_a_workflow(local_workflow: Workflow) -> None:
+    """`hpcc jobs` in the workflow's folder."""
+    import subprocess
+
+    local_workflow.write('rule one:\n    output: "one.txt"\n    shell: "touch {output}"\n')
+    assert local_workflow.run("--jobs", "1", "one.txt").returncode == 0
+    hpcc = Path(local_workflow.environment["PATH"].split(":")[0]) / "hpcc"
+    shown = subprocess.run(
+        [str(hpcc), "jobs", "--engine", "local"],
+        cwd=local_workflow.folder,
+        env=local_workflow.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert "smk-" in shown
+    assert "COMPLETED" in shown
