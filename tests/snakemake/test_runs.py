@@ -172,13 +172,14 @@ def test_a_job_that_somebody_cancels_fails(slurm_workflow: Workflow, slurm_bench
 
 def test_a_waiting_job_that_somebody_cancels_fails(slurm_workflow: Workflow, slurm_bench: SlurmBench) -> None:
     """It never ran, so only Slurm can tell."""
-    slurm_workflow.write(
-        'rule long:\n    output: "long.txt"\n    resources: constraint="none", runtime=1\n    shell: "touch {output}"\n'
-    )
-    process = slurm_workflow.start("--jobs", "2", "--hpccompose-poll-seconds", "2", "long.txt", SBATCH_HOLD="1")
+    slurm_bench.submit("#!/bin/sh\nsleep 300\n", "--nodes=4", "--exclusive")
+    slurm_workflow.write('rule one:\n    output: "one.txt"\n    shell: "touch {output}"\n')
+    process = slurm_workflow.start("--jobs", "2", "--hpccompose-poll-seconds", "2", "one.txt")
     slurm_workflow.until(lambda: slurm_workflow.submissions, what="the submission")
     slurm_bench.cancel_all_jobs()
-    assert process.wait(60) in (0, 1)
+    assert process.wait(60) == 1
+    assert "CANCELLED: job" in slurm_workflow.said()
+    assert not slurm_workflow.exists("one.txt")
 
 
 def test_the_tools_see_the_jobs_of_a_workflow(local_workflow: Workflow) -> None:
