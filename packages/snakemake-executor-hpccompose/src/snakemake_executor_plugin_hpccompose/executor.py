@@ -17,6 +17,7 @@ from snakemake_interface_executor_plugins.utils import format_cli_arg
 from snakemake_executor_plugin_hpccompose import failures
 from snakemake_executor_plugin_hpccompose.ledger import Ledger
 from snakemake_executor_plugin_hpccompose.log_paths import job_log
+from snakemake_executor_plugin_hpccompose.needed_services import NeededServices
 from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob, compose_job
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
 from snakemake_executor_plugin_hpccompose.reattach import Earlier
@@ -26,6 +27,7 @@ from snakemake_executor_plugin_hpccompose.runner.unit import Way
 from snakemake_executor_plugin_hpccompose.status import ResultFiles, Watcher
 from snakemake_executor_plugin_hpccompose.submissions import Rules, Submissions
 from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
+from snakemake_executor_plugin_hpccompose.workflow_services import WorkflowServices
 
 if TYPE_CHECKING:
     from compose_core import JobSnapshot, Site
@@ -57,6 +59,16 @@ class Jobs:
         self._watcher = Watcher(self._site, poll_s=max(1.0, float(self.settings.poll_seconds)), warn=self.say)
         take_on = self.settings.reattach == "auto"
         self._earlier = Earlier(self._site, self.paths.workdir, self._ledger, take_on=take_on, say=self.say)
+        self._services = WorkflowServices(
+            self._site,
+            self.paths.workdir,
+            self.paths.state / "services.json",
+            {},
+            run=self.paths.run,
+            timeout_s=max(1.0, float(self.settings.services_timeout)),
+            take_on=take_on,
+            say=self.say,
+        )
         self._submissions = Submissions(
             self._site,
             self.paths,
@@ -64,6 +76,7 @@ class Jobs:
             ledger=self._ledger,
             earlier=self._earlier,
             asks=self._asks,
+            services=NeededServices(self._services),
             reports=self,
         )
         self._has_begun = False
@@ -101,6 +114,7 @@ class Jobs:
         """Those that go on; the others have been reported."""
         left = []
         try:
+            self._services.tick()
             self._submissions.keep_going()
             self._results.list()
         except Exception as error:  # noqa: BLE001  (an exception here ends the workflow and leaves its jobs behind)
@@ -136,10 +150,12 @@ class Jobs:
             self._tell_detached(len(placed), len(left))
         else:
             self._end(placed)
+        self._services.stop_all(keep=detach)
 
     def close(self) -> None:
         """No more jobs come."""
         self._submissions.stop(wait_s=_END_OF_SUBMISSION_S)
+        self._services.stop_all()
         self._watcher.stop()
         self._note_seen()
 

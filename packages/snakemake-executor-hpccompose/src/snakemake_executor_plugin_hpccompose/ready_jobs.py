@@ -30,6 +30,8 @@ class ReadyJob:
     tries: int = 0
     compose: ComposeJob | None = None
     """Set when it is known what it asks for."""
+    is_held: bool = False
+    """It waits for a service of the workflow."""
 
 
 @dataclass(eq=False, kw_only=True)

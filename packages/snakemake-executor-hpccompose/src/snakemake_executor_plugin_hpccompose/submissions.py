@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from snakemake_executor_plugin_hpccompose.batches import Batch, by_shape, chunks, compose_text, manifests
 from snakemake_executor_plugin_hpccompose.ledger import Entry, Ledger, Unit
+from snakemake_executor_plugin_hpccompose.needed_services import NeededServices, with_environment
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
 from snakemake_executor_plugin_hpccompose.runner.unit import Way, unit_file
 from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
+from snakemake_executor_plugin_hpccompose.workflow_services import Failed, Ready
 
 if TYPE_CHECKING:
     from compose_core import HpccError, Plan, Site, Submission
@@ -28,6 +30,8 @@ FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 120.0
 _UNANSWERED = frozenset({"scheduler-unreachable", "submission-unresolved"})
 _IDLE_S = 60.0
+_HELD_S = 0.5
+"""Until it is asked again whether the services of the workflow that a job needs are ready."""
 
 
 class Reports(Protocol):
@@ -74,11 +78,13 @@ class Submissions:
         ledger: Ledger,
         earlier: Earlier,
         asks: Callable[[ReadyJob], ComposeJob],
+        services: NeededServices | None = None,
         reports: Reports,
         general_args: Sequence[str] = (),
     ) -> None:
         self._site, self._paths, self._rules = site, paths, rules
         self._ledger, self._earlier, self._asks, self._reports = ledger, earlier, asks, reports
+        self._services = services or NeededServices(None)
         self.general_args = tuple(general_args)
         self._condition = threading.Condition()
         self._ready: list[ReadyJob] = []
@@ -173,14 +179,31 @@ class Submissions:
     def _place(self, due: list[ReadyJob]) -> None:
         """Jobs that an earlier run left behind go on where they are; the others are submitted."""
         try:
-            new = self._not_running(due)
+            held = [job for job in due if job.is_held]
+            new = [*held, *self._not_running([job for job in due if not job.is_held])]
         except Exception as error:  # noqa: BLE001  (a job that is never reported hangs the workflow)
             self._fail(due, error)
             return
-        for shape in by_shape([job for job in new if self._is_asked_for(job)]):
+        for shape in by_shape(self._served([job for job in new if self._is_asked_for(job)])):
             size = 1 if self._rules.no_array else self._limit
             for part in chunks([(job,) for job in shape], size):
                 self._submit(Batch(unit=f"u{next(self._numbers):05d}", tasks=tuple(part)))
+
+    def _served(self, jobs: list[ReadyJob]) -> list[ReadyJob]:
+        """Those whose services of the workflow are there; the others wait here, where they hold no allocation."""
+        served, now = [], self._site.clock.monotonic()
+        for job in jobs:
+            answer = self._services.of(job)
+            if isinstance(answer, Ready):
+                job.compose = with_environment(job.compose, answer.env) if job.compose is not None else None
+                served.append(job)
+            elif isinstance(answer, Failed):
+                self._reports.failed(job, f"{job.facts.title} was not submitted: {answer.text}")
+            else:
+                job.is_held, job.not_before, job.tries = True, now + _HELD_S, max(1, job.tries)
+                with self._condition:
+                    self._ready.append(job)
+        return served
 
     def _not_running(self, due: list[ReadyJob]) -> list[ReadyJob]:
         verdict = self._earlier.look(due)
@@ -192,6 +215,8 @@ class Submissions:
         return verdict.new
 
     def _is_asked_for(self, job: ReadyJob) -> bool:
+        if job.is_held:
+            return True
         try:
             job.compose = self._asks(job)
         except Exception as error:  # noqa: BLE001  (as above)

@@ -67,6 +67,11 @@ class Failed:
     reason: str
     log_tail: str = ""
 
+    @property
+    def text(self) -> str:
+        """Both, for an error."""
+        return f"{self.reason}\n{self.log_tail}\n" if self.log_tail else f"{self.reason}."
+
 
 Answer = Ready | Waiting | Failed
 
@@ -152,8 +157,10 @@ class WorkflowServices:
                 self._wake()
 
     def stop_all(self, *, keep: bool = False, wait_s: float = 60.0) -> None:
-        """No job needs them any more: their jobs are cancelled, or left to the next run with `keep`."""
+        """No job needs them any more: their jobs are cancelled, or left to the next run with `keep`; the first call counts."""
         with self._condition:
+            if self._stopped:
+                return
             self._stopped = True
             self._condition.notify()
         thread = self._thread

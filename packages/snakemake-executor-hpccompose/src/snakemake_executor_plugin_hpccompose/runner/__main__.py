@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake_executor_plugin_hpccompose.containers import lead_the_path
 from snakemake_executor_plugin_hpccompose.runner.member_pool import MemberPool
 from snakemake_executor_plugin_hpccompose.runner.results import STOPPED_EXIT_CODE, Result
 from snakemake_executor_plugin_hpccompose.runner.starting import (
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
         )
         return 2
     around = surroundings(os.environ)
+    lead_the_path(os.environ)
     try:
         unit = read_unit(Path(folder), around.task)
         os.chdir(unit.cwd)
