@@ -28,7 +28,12 @@ def test_each_trial_is_a_row_with_a_name_to_show(tmp_path: Path) -> None:
     """What the operator takes as `trial`, `variables` and `trial_name`."""
     rows = sweep_trials(spec(), variables={"DATA": "/data"}, sweep_id="demo", project_dir=tmp_path)
     assert [row["trial_name"] for row in rows] == ["t000 lr=0.1 seed=0", "t001 lr=0.1 seed=1"]
-    assert rows[1]["trial"] == {
+    assert {name: rows[1]["trial"][name] for name in ("sweep_id", "trial_id", "params")} == {
+        "sweep_id": "demo",
+        "trial_id": "t001",
+        "params": {"lr": "0.1", "seed": "1"},
+    }
+    assert rows[1]["trial"]["variables"] == {
         "lr": "0.1",
         "seed": "1",
         "HPC_COMPOSE_SWEEP_ID": "demo",
@@ -46,7 +51,7 @@ def test_a_file_gives_the_same_rows_each_time_it_is_read(tmp_path: Path) -> None
     first, second = sweep_trials(file), sweep_trials(file)
     assert first == second
     assert len(first) == 5
-    assert first[0]["trial"]["HPC_COMPOSE_SWEEP_ID"].startswith("sweep-")
+    assert first[0]["trial"]["sweep_id"].startswith("sweep-")
 
 
 def test_more_trials_than_airflow_maps_are_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:

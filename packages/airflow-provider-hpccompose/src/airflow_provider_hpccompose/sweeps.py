@@ -57,7 +57,17 @@ def sweep_trials(
     found = expand_sweep(loaded, sweep_id=name, max_trials=max_trials)
     check_map_length(len(found))
     return [
-        {"trial": sweep_variables(trial, name), "variables": given, "trial_name": trial_name(trial)} for trial in found
+        {
+            "trial": {
+                "sweep_id": name,
+                "trial_id": trial.trial_id,
+                "params": dict(trial.variables),
+                "variables": sweep_variables(trial, name),
+            },
+            "variables": given,
+            "trial_name": trial_name(trial),
+        }
+        for trial in found
     ]
 
 

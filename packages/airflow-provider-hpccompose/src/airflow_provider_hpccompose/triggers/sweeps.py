@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
@@ -29,6 +31,8 @@ class HpcComposeSweepTrigger(BaseTrigger):
         hpccompose_conn_id: str,
         project_dir: str,
         sweep_id: str | None = None,
+        first: int = 0,
+        count: int | None = None,
         min_completed: int | None = None,
         fraction: float | None = None,
         any_failed: bool = False,
@@ -38,11 +42,16 @@ class HpcComposeSweepTrigger(BaseTrigger):
         deadline: float | None = None,
         outage_timeout: float = 3600.0,
     ) -> None:
-        """A wait for the sweep of this folder; times are epoch seconds, durations seconds."""
+        """A wait for the sweep of this folder, or for `count` of its trials from the place `first` on.
+
+        Times are epoch seconds, durations seconds.
+        """
         super().__init__()
         self.hpccompose_conn_id = hpccompose_conn_id
         self.project_dir = project_dir
         self.sweep_id = sweep_id
+        self.first = first
+        self.count = count
         self.min_completed = min_completed
         self.fraction = fraction
         self.any_failed = any_failed
@@ -56,8 +65,8 @@ class HpcComposeSweepTrigger(BaseTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class and every argument that it needs to be made again."""
         names = (
-            "hpccompose_conn_id", "project_dir", "sweep_id", "min_completed", "fraction", "any_failed", "poll_seconds",
-            "min_defer_seconds", "created_at", "deadline", "outage_timeout",
+            "hpccompose_conn_id", "project_dir", "sweep_id", "first", "count", "min_completed", "fraction", "any_failed",
+            "poll_seconds", "min_defer_seconds", "created_at", "deadline", "outage_timeout",
         )  # fmt: skip
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
@@ -65,14 +74,19 @@ class HpcComposeSweepTrigger(BaseTrigger):
         """The one event."""
         sweep = SweepWatch(hub_of(self.hpccompose_conn_id), self.project_dir, self.sweep_id, self.poll_seconds)
         while True:
-            progress = await sweep.look()
+            progress = self._part(await sweep.look())
             status = self._status(progress, sweep)
             if status is not None:
                 break
             await sweep.pause()
         await asyncio.sleep(max(0.0, self.created_at + self.min_defer_seconds - CLOCK.now()))
-        known = counts(sweep.known) if sweep.known else None
+        part = self._part(sweep.known)
+        known = counts(part) if part else None
         yield TriggerEvent({"v": 1, "status": status, "progress": known, "message": sweep.error})
+
+    def _part(self, report: SweepReport | None) -> SweepReport | None:
+        is_whole = self.first == 0 and self.count is None
+        return report if report is None or is_whole else report.part(self.first, self.count)
 
     def _status(
         self, progress: SweepReport | None, sweep: SweepWatch
@@ -166,7 +180,7 @@ class SweepWatch:
     async def look(self) -> SweepReport | None:
         """How it is now; None: nobody says."""
         try:
-            progress = await self._hub.read(lambda door: sweep_report(door, self._project_dir, self._sweep_id))
+            progress = await _shared_report(self._hub, self._project_dir, self._sweep_id, max_age_s=self._poll_s / 2)
         except Exception as error:  # noqa: BLE001  (whatever it is, the trials go on, and the next look may succeed)
             self.error, self._failures = f"{type(error).__name__}: {error}", self._failures + 1
             return None
@@ -180,3 +194,29 @@ class SweepWatch:
     async def pause(self) -> None:
         """Until the next look."""
         await asyncio.sleep(self._poll_s * min(2**self._failures, MAX_BACK_OFF))
+
+
+@dataclass(slots=True)
+class _SharedLook:
+    """The last look at a sweep, for all triggers of the loop that wait for parts of it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at: float = float("-inf")
+    report: SweepReport | None = None
+
+
+_SHARED: WeakKeyDictionary[PollHub, dict[tuple[str, str | None], _SharedLook]] = WeakKeyDictionary()
+
+
+async def _shared_report(hub: PollHub, project_dir: str, sweep_id: str | None, *, max_age_s: float) -> SweepReport:
+    """How the sweep is, asked once for however many wait for it; a look that failed is nobody else's answer."""
+    look = _SHARED.setdefault(hub, {}).setdefault((project_dir, sweep_id), _SharedLook())
+    async with look.lock:
+        now = asyncio.get_running_loop().time()
+        if look.report is None or now - look.at >= max_age_s:
+            look.report = await hub.read(lambda door: sweep_report(door, project_dir, sweep_id))
+            look.at = now
+        report = look.report
+    if report.is_over:
+        _SHARED[hub].pop((project_dir, sweep_id), None)
+    return report
