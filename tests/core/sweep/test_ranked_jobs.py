@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import dedent
 
 from compose_core.operations import submit
 from compose_core.plan import build_plan
@@ -47,3 +48,11 @@ def test_jobs_are_ranked_by_the_figure_that_each_left(tmp_path: Path) -> None:
     assert results.best is not None
     assert (results.best.trial_id, results.best.objective) == ("t001", 1.0)
     assert [(one.rank, one.best_trial) for one in results.standings][:2] == [(1, "t001"), (2, "t000")]
+
+
+def test_a_spec_that_is_no_file_is_ranked_too(tmp_path: Path) -> None:
+    """Programs keep their specs in memory."""
+    sweeps = Sweeps(tmp_path)
+    loaded = load_spec(sweeps.folder / "spec", variables={}, text=dedent(WITH_FIGURE))
+    results = ranked_jobs(sweeps.site, loaded, {}, sweep_id="s")
+    assert results.counts["submit_failed"] == 4

@@ -29,7 +29,7 @@ def result_of_table(table: SweepTable, *, trials: int) -> dict[str, Any]:
     return {"v": 1, **table.as_json(), "trials": trials, "completed": table.summary.get("completed", 0)}
 
 
-def shortfall(completed: int, total: int, wanted: float | int) -> str:
+def shortfall(completed: int, total: int, wanted: float) -> str:
     """Why too few trials completed; empty: enough did. A fraction is one of all trials, a whole number is a count."""
     least = wanted if isinstance(wanted, int) and not isinstance(wanted, bool) else wanted * total
     if completed >= least:
@@ -59,7 +59,7 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def check_min_completed(value: float | int) -> None:
+def check_min_completed(value: float) -> None:
     """Raises: ValueError: no sweep could ever come so far."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     if not (is_count and value >= 0) and not 0 <= float(value) <= 1:

@@ -17,7 +17,12 @@ from airflow_provider_hpccompose.exceptions import (
 )
 from airflow_provider_hpccompose.identity import TaskIdentity, job_key
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator, instance_id
-from airflow_provider_hpccompose.operators.sweep_source import SOURCE_FIELDS, SOURCE_RENDERERS, SweepSourceOperator
+from airflow_provider_hpccompose.operators.sweep_source import (
+    SOURCE_FIELDS,
+    SOURCE_RENDERERS,
+    SweepSourceOperator,
+    sweeps_of,
+)
 from airflow_provider_hpccompose.operators.watching import is_last_try
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport, SweepRequest
 from airflow_provider_hpccompose.sweep_progress import counts
@@ -75,12 +80,16 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         """
         request = self.keyed_request(context)
         with told_to_airflow():
-            handle = self.door.submit_sweep(request)
+            handle = sweeps_of(self).submit_sweep(request)
         self._sweep = handle
         context["ti"].xcom_push(key=SWEEP_KEY, value=handle.as_json())
         verb = "is found again" if handle.attached else "was submitted"
         self.log.info(
-            "Sweep %s %s: %d trials, job arrays %s", handle.sweep_id, verb, handle.trials, ", ".join(handle.jobs) or "none"
+            "Sweep %s %s: %d trials, job arrays %s",
+            handle.sweep_id,
+            verb,
+            handle.trials,
+            ", ".join(handle.jobs) or "none",
         )
         if handle.refused:
             self._refused(context, handle)
@@ -180,13 +189,15 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
         """
         if event["status"] in ("done", "over") and event.get("progress"):
             return self._ended(event["progress"])
-        self._give_up(str(event["status"]), str(event.get("message") or ""))
+        raise self._failure(str(event["status"]), str(event.get("message") or ""))
 
     def _look(self, handle: SweepHandle) -> SweepReport | None:
         """How the part is; None when the cluster does not say so now."""
         try:
             with told_to_airflow():
-                report = self.door.sweep_state(handle).part(_number(self.first), _whole_number(self.count, "count"))
+                report = (
+                    sweeps_of(self).sweep_state(handle).part(_number(self.first), _whole_number(self.count, "count"))
+                )
         except HpcComposeUnreachable as error:
             self.log.warning("The cluster does not answer, the wait goes on: %s", error)
             return None
@@ -213,6 +224,7 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
             method_name="execute_complete",
             timeout=backstop,
         )
+        raise AssertionError("defer() raises TaskDeferred")
 
     def _wait_here(self, context: Context, handle: SweepHandle) -> dict[str, Any]:
         deadline, heard_at = self._deadline(context), CLOCK.monotonic()
@@ -223,9 +235,9 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
                 if report.is_over:
                     return self._ended(counts(report))
             elif CLOCK.monotonic() - heard_at >= self.outage_timeout.total_seconds():
-                self._give_up("outage", "")
+                raise self._failure("outage", "")
             if deadline is not None and CLOCK.now() >= deadline:
-                self._give_up("timeout", "")
+                raise self._failure("timeout", "")
             CLOCK.sleep(self._interval_s())
 
     def _ended(self, progress: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,12 +251,12 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
         )
         return {**progress, "first": _number(self.first)}
 
-    def _give_up(self, status: str, message: str) -> NoReturn:
+    def _failure(self, status: str, message: str) -> HpcComposeError:
         if status == "outage":
-            raise HpcComposeUnreachable(
+            return HpcComposeUnreachable(
                 f"The cluster has not answered for {self.outage_timeout}, the sweep was left alone: {message}"
             )
-        raise HpcComposeRunTimeout(f"The sweep was not over within {self.run_timeout}.")
+        return HpcComposeRunTimeout(f"The sweep was not over within {self.run_timeout}.")
 
     def _deadline(self, context: Context) -> float | None:
         limit = self.run_timeout or self.execution_timeout
@@ -285,9 +297,9 @@ class HpcComposeSweepStopOperator(SweepSourceOperator):
         with told_to_airflow():
             if self.sweep not in (None, "", "None"):
                 handle = sweep_from(self.sweep)
-                stopped = [handle.sweep_id] if self.door.stop_sweep(handle, reason=reason) else []
+                stopped = [handle.sweep_id] if sweeps_of(self).stop_sweep(handle, reason=reason) else []
             elif self.submit_task_id is not None:
-                stopped = self.door.stop_sweeps_of(
+                stopped = sweeps_of(self).stop_sweeps_of(
                     self.request(context, key=""), self._keys(context), reason=reason
                 )
             else:
@@ -314,7 +326,7 @@ def stop_quietly(operator: ConnectedOperator, handle: SweepHandle, why: str) -> 
 
     operator.log.info("%s: ending sweep %s.", why, handle.sweep_id)
     try:
-        operator.door.stop_sweep(handle, reason=why)
+        sweeps_of(operator).stop_sweep(handle, reason=why)
     except HpccError as error:
         operator.log.warning("Sweep %s could not be ended and may still run: %s", handle.sweep_id, error)
 

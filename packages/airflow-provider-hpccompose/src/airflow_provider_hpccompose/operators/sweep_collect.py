@@ -11,7 +11,12 @@ from airflow_provider_hpccompose.doors import JobHandle
 from airflow_provider_hpccompose.exceptions import HpcComposeError
 from airflow_provider_hpccompose.links import JOB_KEY
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator
-from airflow_provider_hpccompose.operators.sweep_source import SOURCE_FIELDS, SOURCE_RENDERERS, SweepSourceOperator
+from airflow_provider_hpccompose.operators.sweep_source import (
+    SOURCE_FIELDS,
+    SOURCE_RENDERERS,
+    SweepSourceOperator,
+    sweeps_of,
+)
 from airflow_provider_hpccompose.sweep_results import (
     check_min_completed,
     job_places,
@@ -99,7 +104,7 @@ class HpcComposeSweepCollectOperator(_RankingOperator):
         """
         handle = sweep_from(self.sweep)
         with told_to_airflow():
-            table = self.door.sweep_results(handle, dest=self.dest, top=self.top)
+            table = sweeps_of(self).sweep_results(handle, dest=self.dest, top=self.top)
         if not table.is_over:
             self.log.warning("Some trials still run; the ranking is that of now.")
         return self.concluded(context, table, trials=sum(table.summary.values()), place=handle.manifest)
@@ -134,7 +139,7 @@ class HpcComposeTrialsCollectOperator(_RankingOperator, SweepSourceOperator):
         jobs = {self.trial_ids[index]: job for index, job in found.items()}
         request = self.request(context, key="")
         with told_to_airflow():
-            table = self.door.rank_trials(request, jobs, sweep_id=self.sweep_id, dest=self.dest, top=self.top)
+            table = sweeps_of(self).rank_trials(request, jobs, sweep_id=self.sweep_id, dest=self.dest, top=self.top)
         place = next((job.project_dir for job in jobs.values()), "/")
         return self.concluded(context, table, trials=len(self.trial_ids), place=place)
 

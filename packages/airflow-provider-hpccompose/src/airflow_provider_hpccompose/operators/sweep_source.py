@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
 from airflow_provider_hpccompose.job_requests import absolute_file, folder_name, spec_text, texts
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator
-from airflow_provider_hpccompose.sweep_doors import SweepRequest
+from airflow_provider_hpccompose.sweep_doors import SweepCalls, SweepRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,3 +79,8 @@ class SweepSourceOperator(ConnectedOperator):
             return str(self.compose_file)
         folder = os.path.dirname(self.dag.fileloc) if self.has_dag() and self.dag.fileloc else None  # noqa: PTH120
         return absolute_file(str(self.compose_file), folder)
+
+
+def sweeps_of(operator: ConnectedOperator) -> SweepCalls:
+    """The operator's door, for its verbs about sweeps."""
+    return cast("SweepCalls", operator.door)  # every door is one

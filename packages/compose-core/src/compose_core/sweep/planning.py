@@ -121,19 +121,25 @@ def plan_sweep(
 
 
 def new_manifest(
-    site: Site, loaded: LoadedSpec, found: Sequence[Trial], *, sweep_id: str, throttle: int | None = None
+    site: Site,
+    loaded: LoadedSpec,
+    found: Sequence[Trial],
+    *,
+    sweep_id: str,
+    throttle: int | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> SweepManifest:
-    """The manifest of a sweep of which nothing has been submitted."""
+    """The manifest of a sweep of which nothing has been submitted; `digests` instead of those of its files as they are."""
     sweep = loaded.spec.sweep
     assert sweep is not None
-    digests = source_digests(loaded)
+    digests = source_digests(loaded) if digests is None else dict(digests)
     return SweepManifest(
         sweep_id=sweep_id,
         compose_file=str(loaded.source),
         submitted_at=site.clock.now(),
         engine=site.engine_name,
         matrix=_matrix(sweep),
-        compose_file_sha256=digests[str(loaded.source)],
+        compose_file_sha256=digests.get(str(loaded.source), ""),
         sources=digests,
         seed=seed_of(sweep, sweep_id),
         total_combinations=total_combinations(sweep),

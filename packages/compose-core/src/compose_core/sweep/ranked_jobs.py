@@ -30,7 +30,7 @@ def ranked_jobs(
     Raises: UsageError: the file has no sweep, or too many trials.
     """
     found = expand_sweep(loaded, sweep_id=sweep_id, max_trials=max_trials)
-    manifest = new_manifest(site, loaded, found, sweep_id=sweep_id)
+    manifest = new_manifest(site, loaded, found, sweep_id=sweep_id, digests={})  # it may be no file, and is not kept
     objective = objective_of(manifest)
     reader = ObjectiveReader(objective) if objective else None
     snapshots = dict(zip(jobs, operations.observe(site, list(jobs.values())))) if jobs else {}
