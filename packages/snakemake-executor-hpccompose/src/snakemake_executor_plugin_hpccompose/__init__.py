@@ -92,7 +92,6 @@ class ExecutorSettings(ExecutorSettingsBase):
             "help": "Further folders that containers of rules see: PATH or PATH:PATH_INSIDE.",
             "env_var": False,
             "nargs": "+",
-            "type": str,
         },
     )
     services_timeout: float = _option(
