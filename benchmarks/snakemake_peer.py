@@ -275,25 +275,17 @@ def scenarios(short: int) -> dict[str, tuple[str, int, Callable[[Run], bool]]]:
     }
 
 
-def peer_environment(folder: Path | None) -> Iterator[str]:
-    """The Python of an environment with the peer and the Snakemake of this one."""
+def peer_environment(folder: Path) -> str:
+    """The Python of an environment with the peer and the Snakemake of this one, made there if there is none yet."""
     from importlib.metadata import version
 
-    made = Path(folder or tempfile.mkdtemp(prefix="peer-venv-"))
-    python = made / "bin/python"
-    try:
-        if not python.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(made)], check=True)
-            uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-            requirements = [PEER, f"snakemake=={version('snakemake')}"]
-            subprocess.run(
-                [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *requirements],
-                check=True,
-            )
-        yield str(python)
-    finally:
-        if folder is None:
-            shutil.rmtree(made, ignore_errors=True)
+    python = folder / "bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+        uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
+        argv = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+        subprocess.run([*argv, PEER, f"snakemake=={version('snakemake')}"], check=True)
+    return str(python)
 
 
 def table(rows: list[Figures]) -> str:

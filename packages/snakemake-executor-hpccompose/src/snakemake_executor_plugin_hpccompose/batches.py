@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from snakemake_executor_plugin_hpccompose.packs import ask_for_pack, pack_of_tasks, pack_request
 from snakemake_executor_plugin_hpccompose.ready_jobs import ReadyJob
 from snakemake_executor_plugin_hpccompose.runner.unit import Member, Unit, Way
 from snakemake_executor_plugin_hpccompose.unit_paths import MAIN_SERVICE, RUNNER_COMMAND, RunPaths
@@ -65,6 +66,7 @@ def compose_text(batch: Batch, paths: RunPaths, *, prefix: str = "", throttle: i
     assert batch.first.compose is not None
     spec: dict[str, Any] = copy.deepcopy(batch.first.compose.spec)
     slurm = spec.setdefault("x-slurm", {})
+    ask_for_pack(slurm, pack_request(batch.first, setting=1), pack_of_tasks(batch.tasks))
     slurm["job_name"] = _plain(job_name(batch, paths.run, prefix))
     slurm["output"] = _plain(str(paths.batch_log(batch.unit, array=batch.is_array)))
     if batch.is_array:
@@ -90,7 +92,7 @@ def manifests(batch: Batch, paths: RunPaths, general_args: Sequence[str], runner
             unit=batch.unit,
             task=number,
             cwd=str(paths.workdir),
-            parallel=_parallel(task),
+            parallel=pack_of_tasks([task]).parallel,
             general_args=tuple(general_args),
             runner=runner,
             members=tuple(_member(job) for job in task),
@@ -109,12 +111,6 @@ def _member(job: ReadyJob) -> Member:
         result=str(job.result),
         cpus=job.facts.threads,
     )
-
-
-def _parallel(task: Sequence[ReadyJob]) -> int:
-    compose = task[0].compose
-    cpus = compose.cpus if compose is not None and compose.cpus else 1
-    return max(1, cpus // max(job.facts.threads for job in task))
 
 
 def _plain(text: str) -> str:

@@ -22,6 +22,7 @@ from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob, compose_j
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
 from snakemake_executor_plugin_hpccompose.reattach import Earlier
 from snakemake_executor_plugin_hpccompose.rule_facts import facts_of
+from snakemake_executor_plugin_hpccompose.run_account import RunAccount, report_options
 from snakemake_executor_plugin_hpccompose.runner.results import Result
 from snakemake_executor_plugin_hpccompose.runner.unit import Way
 from snakemake_executor_plugin_hpccompose.status import ResultFiles, Watcher
@@ -79,6 +80,8 @@ class Jobs:
             services=NeededServices(self._services),
             reports=self,
         )
+        self._account = RunAccount(self._site, self.paths, report_options(self.settings), self.say)
+        self._is_cancelled = False
         self._has_begun = False
         self._seen: list[str] = []
 
@@ -141,6 +144,7 @@ class Jobs:
 
     def cancel(self, active: Sequence[SubmittedJobInfo]) -> None:
         """The workflow was interrupted: its jobs end, or are left alone if the user wants that."""
+        self._is_cancelled = True
         detach = self.settings.on_exit == "detach"
         left = self._submissions.stop(wait_s=_END_OF_SUBMISSION_S)
         with self._executor.lock:
@@ -158,6 +162,8 @@ class Jobs:
         self._services.stop_all()
         self._watcher.stop()
         self._note_seen()
+        if not self._is_cancelled:
+            self._account.report()
 
     # -- from the submissions -----------------------------------------------------------------------------------------
 
@@ -227,6 +233,7 @@ class Jobs:
             return
         self._seen.append(placed.ready.facts.key)
         self._forget_unit(placed)
+        self._account.add(placed, result, snapshot)
         if ok:
             self._executor.report_job_success(info)
             if not self.settings.keep_successful_logs:
@@ -348,6 +355,7 @@ def _rules(settings: Any) -> Rules:
         no_array=bool(settings.no_array),
         batch_window_s=max(0.0, float(settings.batch_window)),
         jobname_prefix=str(settings.jobname_prefix or ""),
+        pack=max(1, int(settings.pack)),
         runner=cast("Way", settings.runner),
     )
 

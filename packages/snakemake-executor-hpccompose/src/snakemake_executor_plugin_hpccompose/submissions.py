@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from snakemake_executor_plugin_hpccompose.batches import Batch, by_shape, chunks, compose_text, manifests
 from snakemake_executor_plugin_hpccompose.ledger import Entry, Ledger, Unit
 from snakemake_executor_plugin_hpccompose.needed_services import NeededServices, with_environment
+from snakemake_executor_plugin_hpccompose.packs import tasks_of
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
 from snakemake_executor_plugin_hpccompose.runner.unit import Way, unit_file
 from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
@@ -63,6 +64,7 @@ class Rules:
     no_array: bool = False
     batch_window_s: float = 0.0
     jobname_prefix: str = ""
+    pack: int = 1
     runner: Way = "auto"
 
 
@@ -186,7 +188,7 @@ class Submissions:
             return
         for shape in by_shape(self._served([job for job in new if self._is_asked_for(job)])):
             size = 1 if self._rules.no_array else self._limit
-            for part in chunks([(job,) for job in shape], size):
+            for part in chunks(tasks_of(shape, setting=self._rules.pack), size):
                 self._submit(Batch(unit=f"u{next(self._numbers):05d}", tasks=tuple(part)))
 
     def _served(self, jobs: list[ReadyJob]) -> list[ReadyJob]:
