@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from compose_core import HpccError
 
 
+_OF_CONNECTION = frozenset({"ssh-host-key", "ssh-key", "ssh-config", "no-ssh"})
+
+
 @contextmanager
 def told_to_airflow() -> Iterator[None]:
     """What goes wrong at a door is raised as one of the provider's exceptions, with its place and its remedy."""
@@ -43,6 +46,8 @@ def exception_of(error: HpccError) -> exceptions.HpcComposeError:
     if isinstance(error, SchedulerRefused):
         is_limit = error.code == "refused-limit"
         return exceptions.HpcComposeError(text) if is_limit else exceptions.HpcComposeNeverRunnable(text)
+    if isinstance(error, EnvironmentProblem) and error.code in _OF_CONNECTION:
+        return exceptions.HpcComposeConnectionError(text)
     if isinstance(error, EnvironmentProblem):
         return exceptions.HpcComposeSiteError(text)
     if isinstance(error, NoSuchJob):

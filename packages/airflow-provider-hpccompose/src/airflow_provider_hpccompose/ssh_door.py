@@ -1,13 +1,139 @@
-"""The door to a login node."""
+"""The door to a login node: the verbs of `hpcc door` there, over one shared OpenSSH connection."""
 
 from __future__ import annotations
 
-from typing import Any
+import shlex
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hpccompose.doors import Door
+from airflow_provider_hpccompose.doors import CallingDoor, Door, JobHandle, SubmitRequest, without_airflow
+from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError
 from airflow_provider_hpccompose.settings import ConnectionSettings
+from airflow_provider_hpccompose.staging import send_inputs, with_local_places
+
+if TYPE_CHECKING:
+    from compose_core import OpenSshTarget, RemoteDoor
 
 
-def ssh_door(settings: ConnectionSettings, connection: Any) -> Door:
-    """The door."""
-    raise NotImplementedError
+class SshDoor(CallingDoor):
+    """Jobs of another machine. A compose file and what it names are sent first, into a folder named after their content."""
+
+    def __init__(self, remote: RemoteDoor, *, conn_id: str = "", cluster: str = "", dashboard_url: str = "") -> None:
+        self.conn_id = conn_id
+        self.cluster = cluster
+        self.dashboard_url = dashboard_url
+        self._remote = remote
+
+    def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises: SchedulerUnreachable, EnvironmentProblem: the machine cannot be used.  HpccError: as the verb says."""
+        return self._remote.call(verb, arguments)
+
+    def submit(self, request: SubmitRequest) -> JobHandle:
+        """The one job of the request's key, its files sent before.
+
+        Raises: SpecError: the compose file is wrong; places are those of the file here.
+        """
+        if request.compose_file is None or not request.stage:
+            return super().submit(request)
+        sent = send_inputs(self, Path(request.compose_file), folder=request.labels.get("dag_id", "staged"))
+        with with_local_places(sent):
+            return super().submit(replace(request, compose_file=sent.remote_file))
+
+
+def ssh_door(settings: ConnectionSettings, connection: Any = None) -> Door:
+    """The door that the settings describe; `connection` is an Airflow connection of type `ssh`, whose host and keys are used.
+
+    Raises: HpcComposeConnectionError: no host is named, or the keys cannot be used.
+    """
+    from compose_core import HostRunner, HpccError, OpenSshRunner, RemoteDoor, private_control_dir
+
+    environment = without_airflow(None)
+    try:
+        target = _target(settings, connection)
+        runner = OpenSshRunner(
+            target=target, runner=HostRunner(environment), control_dir=private_control_dir(environment)
+        )
+    except HpccError as error:
+        raise HpcComposeConnectionError(f"Connection {settings.conn_id!r}: {error}") from error
+    remote = RemoteDoor(
+        runner,
+        name=f"login node {target.host}",
+        command=tuple(shlex.split(settings.command)),
+        workspace=settings.workspace,
+        engine=settings.engine,
+        timeout_s=settings.command_timeout_s,
+    )
+    return SshDoor(
+        remote, conn_id=settings.conn_id, cluster=settings.cluster or target.host, dashboard_url=settings.dashboard_url
+    )
+
+
+def _target(settings: ConnectionSettings, connection: Any) -> OpenSshTarget:
+    from compose_core import OpenSshTarget
+
+    own = _Keys(settings.conn_id)
+    if connection is None:
+        host, user, port = settings.host, settings.login, settings.port
+        key_file, known_hosts = settings.key_file, own.files(settings.known_hosts_file)
+    else:
+        extra = connection.extra_dejson
+        host, user, port = connection.host or "", connection.login or "", connection.port
+        key_file = str(extra.get("key_file") or "") or own.private_key(extra)
+        known_hosts = own.files(settings.known_hosts_file, own.host_key(host, port, extra))
+    if not host:
+        raise HpcComposeConnectionError(
+            f"Connection {settings.conn_id!r}: transport is ssh and no login node is named; fill in the host, or `ssh_conn_id`."
+        )
+    return OpenSshTarget(
+        host=host,
+        user=user,
+        port=int(port) if port else None,
+        identity_file=Path(key_file).expanduser() if key_file else None,
+        known_hosts=known_hosts,
+    )
+
+
+class _Keys:
+    """Keys that a connection holds as text, as files that OpenSSH can read; they go with the process."""
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def files(self, *names: str) -> tuple[Path, ...]:
+        return tuple(Path(name).expanduser() for name in names if name)
+
+    def private_key(self, extra: Mapping[str, Any]) -> str:
+        text = str(extra.get("private_key") or "")
+        if not text:
+            return ""
+        if extra.get("private_key_passphrase"):
+            raise HpcComposeConnectionError(
+                f"Connection {self._conn_id!r}: its ssh connection has a key with a passphrase, which nobody could type; "
+                "use a key without one, or an agent."
+            )
+        return self._written("key", text.replace("\\n", "\n").rstrip("\n") + "\n")
+
+    def host_key(self, host: str, port: Any, extra: Mapping[str, Any]) -> str:
+        """The connection's `host_key` (`ssh-ed25519 AAAA…`) as a file of known hosts."""
+        key = " ".join(str(extra.get("host_key") or "").split())
+        if not key:
+            return ""
+        name = f"[{host}]:{port}" if port and int(port) != 22 else host
+        return self._written("known_hosts", f"{name} {key if ' ' in key else f'ssh-rsa {key}'}\n")
+
+    def _written(self, name: str, text: str) -> str:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="hpccompose-")  # mode 0700
+            _KEPT.append(self._folder)
+        path = Path(self._folder.name) / name
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+"""Removed when the process ends: a new shared connection may need the key again."""

@@ -20,7 +20,11 @@ from compose_core.version import __version__
 
 if TYPE_CHECKING:
     from compose_core.clock import Clock, SystemClock
+    from compose_core.cluster.openssh import OpenSshRunner, OpenSshTarget, private_control_dir
+    from compose_core.cluster.runner import HostRunner
     from compose_core.cluster.site import Site
+    from compose_core.door.inputs import spec_inputs
+    from compose_core.door.remote import RemoteDoor
     from compose_core.door.session import DoorSession
     from compose_core.errors import (
         EnvironmentProblem,
@@ -92,6 +96,12 @@ if TYPE_CHECKING:
     from compose_core.tracking.snapshot import JobSnapshot
 
 _HOMES = {
+    "OpenSshRunner": "cluster.openssh",
+    "OpenSshTarget": "cluster.openssh",
+    "private_control_dir": "cluster.openssh",
+    "RemoteDoor": "door.remote",
+    "spec_inputs": "door.inputs",
+    "HostRunner": "cluster.runner",
     "DoorSession": "door.session",
     "Clock": "clock",
     "SystemClock": "clock",
@@ -193,6 +203,7 @@ __all__ = [
     "EnvironmentProblem",
     "ExitCode",
     "Flag",
+    "HostRunner",
     "HpccError",
     "Integer",
     "JobId",
@@ -208,12 +219,15 @@ __all__ = [
     "NoSuchJob",
     "Node",
     "Number",
+    "OpenSshRunner",
+    "OpenSshTarget",
     "Pace",
     "Plan",
     "PlanContext",
     "Poller",
     "Problem",
     "RecordError",
+    "RemoteDoor",
     "ScalarNode",
     "SchedulerRefused",
     "SchedulerUnreachable",
@@ -255,6 +269,7 @@ __all__ = [
     "plan_sweep",
     "poller",
     "prepare_images",
+    "private_control_dir",
     "ranked_jobs",
     "read_document",
     "read_usage",
@@ -264,6 +279,7 @@ __all__ = [
     "resume_sweep",
     "same_tree",
     "sbatch_options",
+    "spec_inputs",
     "stop_sweep",
     "submit",
     "submit_sweep",

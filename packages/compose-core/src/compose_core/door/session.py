@@ -178,6 +178,10 @@ class DoorSession:
         """A part of a file."""
         return files.get(asked)
 
+    def list(self, asked: files.ListArguments) -> Answer:
+        """The files of a folder."""
+        return files.listing(asked)
+
     def _note(self, event: SubmissionEvent) -> None:
         if event.kind in ("doubt", "waiting", "adopted", "absent", "warning"):
             self._events.append(event.message)
@@ -254,6 +258,7 @@ VERBS: dict[str, tuple[type[BaseModel], Callable[[DoorSession, Any], Answer]]] =
     "missing": (files.MissingArguments, DoorSession.missing),
     "put": (files.PutArguments, DoorSession.put),
     "get": (files.GetArguments, DoorSession.get),
+    "list": (files.ListArguments, DoorSession.list),
     "submit-sweep": (sweep_requests.SubmitSweepArguments, _of_sweeps("submit_sweep")),
     "sweep-state": (sweep_requests.SweepArguments, _of_sweeps("sweep_states")),
     "sweep-results": (sweep_requests.ResultsArguments, _of_sweeps("results")),
