@@ -154,7 +154,10 @@ def sources_of(folder: str) -> set[str]:
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--", f"{folder}/src"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    return {path.removeprefix(f"{folder}/src/") for path in listing.split("\0") if path}
+    sources = {path.removeprefix(f"{folder}/src/") for path in listing.split("\0") if path}
+    return sources - {"compose_core/templates"} | (
+        {"compose_core/templates/quickstart/compose.yaml"} if folder == CORE else set()
+    )
 
 
 def install_alone(session: nox.Session, module: str, wheels: set[Path]) -> None:

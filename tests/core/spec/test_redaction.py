@@ -32,7 +32,7 @@ def test_a_name_that_sounds_secret_is_secret(name: str) -> None:
     assert redacted(name, "value") == HIDDEN
 
 
-@pytest.mark.parametrize("name", ["PATH", "LOG_LEVEL", "KEYBOARD", "MONKEY", "OMP_NUM_THREADS"])
+@pytest.mark.parametrize("name", ["PATH", "LOG_LEVEL", "KEYBOARD", "MONKEY", "OMP_NUM_THREADS", "DB_PASSWORD_FILE"])
 def test_any_other_name_is_not(name: str) -> None:
     assert redacted(name, "value") == "value"
 

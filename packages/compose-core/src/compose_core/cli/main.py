@@ -23,6 +23,8 @@ _WRITE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF
 """Why our own output cannot be written: a full disk behind `hpcc jobs > list.txt`."""
 
 COMMANDS = {
+    "init": "Begin a compose file from one of the examples.",
+    "migrate": "Convert a docker-compose file, and say what became of each of its keys.",
     "validate": "Check a compose file and say everything that is wrong with it.",
     "config": "Print the compose file as it is understood: canonical, variables filled in.",
     "schema": "Print the JSON Schema of compose files, for editors.",
@@ -51,7 +53,6 @@ COMMANDS = {
     "debug": "Say what is wrong with a job, and what to do next.",
     "jobs": "List the tracked jobs of a folder.",
     "monitor": "Watch jobs until all have ended, and tell every change once.",
-    "migrate": "Convert a docker-compose file, and say what became of each of its keys.",
     "completions": "Print the script that makes the shell complete what you type.",
 }
 """Each command and its line in `hpcc --help`; its code is imported only when it is called."""

@@ -11,6 +11,8 @@ _SECRET_NAME = re.compile(
     r"SECRET|TOKEN|PASSWORD|PASSWD|API[_-]?KEY|ACCESS[_-]?KEY|PRIVATE[_-]?KEY|CREDENTIAL|AUTH|COOKIE|SESSION|BEARER",
     re.IGNORECASE,
 )
+_NAME_OF_A_FILE = re.compile(r"[_-](?:FILE|PATH|DIR)$", re.IGNORECASE)
+"""`POSTGRES_PASSWORD_FILE`: where the secret is, and no secret."""
 _SECRET_LENGTH = 8
 _ASSIGNED = re.compile(r"(?P<name>[A-Za-z0-9_-]+)(?P<given>[\"']?\s*[=:]\s*|\s+)?")
 """Whole words, whether something is given to them or not: no character is looked at from more than one beginning."""
@@ -20,7 +22,7 @@ _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 def is_secret_name(name: str) -> bool:
     """The name of a variable or option says that its value is nobody's business."""
-    return _SECRET_NAME.search(name) is not None
+    return _SECRET_NAME.search(name) is not None and _NAME_OF_A_FILE.search(name) is None
 
 
 def redacted(name: str, value: str) -> str:

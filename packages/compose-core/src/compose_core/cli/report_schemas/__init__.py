@@ -13,6 +13,7 @@ from compose_core.cli.report_schemas.advice import DiffReport, GerminateReport, 
 from compose_core.cli.report_schemas.artifacts import ArrayArtifactsReport, ArtifactsReport
 from compose_core.cli.report_schemas.completions import CompletionsReport
 from compose_core.cli.report_schemas.images import CacheInspectReport, CacheListReport, CachePruneReport, PrepareReport
+from compose_core.cli.report_schemas.init import InitReport, TemplatesReport
 from compose_core.cli.report_schemas.job import (
     DebugReport,
     JobsReport,
@@ -41,6 +42,7 @@ from compose_core.cli.report_schemas.sweep import (
 from compose_core.records import monitor_rows
 
 REPORTS: dict[str, tuple[type[BaseModel], ...]] = {
+    "init": (InitReport, TemplatesReport),
     "validate": (ValidateReport,),
     "config": (ConfigReport,),
     "plan": (PlanReport,),
