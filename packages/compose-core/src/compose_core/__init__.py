@@ -77,7 +77,7 @@ if TYPE_CHECKING:
         Text,
         did_you_mean,
     )
-    from compose_core.spec.nodes import KeyPath, MapNode, Node, ScalarNode
+    from compose_core.spec.nodes import KeyPath, ListNode, MapNode, Node, ScalarNode
     from compose_core.spec.raw_options import sbatch_options
     from compose_core.submission.submit import Submission
     from compose_core.sweep.ensure import ensure_sweep
@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from compose_core.tracking.clean import CleanRule
     from compose_core.tracking.poller import Pace, Poller
     from compose_core.tracking.snapshot import JobSnapshot
+    from compose_core.units import parse_memory_mib
 
 _HOMES = {
     "OpenSshRunner": "cluster.openssh",
@@ -131,6 +132,7 @@ _HOMES = {
     "Flag": "spec.kinds",
     "Integer": "spec.kinds",
     "KeyPath": "spec.nodes",
+    "ListNode": "spec.nodes",
     "ListOf": "spec.kinds",
     "MapNode": "spec.nodes",
     "MapOf": "spec.kinds",
@@ -146,6 +148,7 @@ _HOMES = {
     "same_tree": "spec.documents",
     "sbatch_options": "spec.raw_options",
     "tree_of": "spec.documents",
+    "parse_memory_mib": "units",
     "Plan": "plan",
     "PlanContext": "plan",
     "build_plan": "plan",
@@ -211,6 +214,7 @@ __all__ = [
     "JobSnapshot",
     "JobState",
     "KeyPath",
+    "ListNode",
     "ListOf",
     "LoadedSpec",
     "Location",
@@ -265,6 +269,7 @@ __all__ = [
     "image_decisions",
     "load_spec",
     "observe",
+    "parse_memory_mib",
     "plan_context",
     "plan_sweep",
     "poller",
