@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from snakemake_executor_plugin_hpccompose.compose_job import JobOptions, compose_job
 from snakemake_executor_plugin_hpccompose.packs import ask_for_pack, pack_of_tasks, pack_request, tasks_of
-from snakemake_executor_plugin_hpccompose.plain_job import compose_job
 from snakemake_executor_plugin_hpccompose.ready_jobs import ReadyJob
 from snakemake_executor_plugin_hpccompose.rule_facts import RuleFacts
 from tests.snakemake.workflow import Workflow
@@ -39,7 +39,15 @@ def job(number: int, **resources: int | str) -> ReadyJob:
         name="short", rules=("short",), key=str(number), threads=2, resources={"mem_mb": 100, "runtime": 5, **resources}
     )
     path = Path("/nowhere")
-    return ReadyJob(job=None, facts=facts, argv=(), log=path, result=path, ready_at=0, compose=compose_job(facts))
+    return ReadyJob(
+        job=None,
+        facts=facts,
+        argv=(),
+        log=path,
+        result=path,
+        ready_at=0,
+        compose=compose_job(facts, JobOptions(workdir=path.parent)),
+    )
 
 
 def test_the_setting_packs_rules_that_say_nothing() -> None:

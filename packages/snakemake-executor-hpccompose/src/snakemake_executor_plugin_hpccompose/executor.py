@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.settings import SharedFSUsage
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_hpccompose import failures
+from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob, JobOptions, compose_job, mapping_of
 from snakemake_executor_plugin_hpccompose.ledger import Ledger
 from snakemake_executor_plugin_hpccompose.log_paths import job_log
+from snakemake_executor_plugin_hpccompose.mapping import Mapping
 from snakemake_executor_plugin_hpccompose.needed_services import NeededServices
-from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob, compose_job
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
 from snakemake_executor_plugin_hpccompose.reattach import Earlier
 from snakemake_executor_plugin_hpccompose.rule_facts import facts_of
@@ -28,7 +30,7 @@ from snakemake_executor_plugin_hpccompose.runner.unit import Way
 from snakemake_executor_plugin_hpccompose.status import ResultFiles, Watcher
 from snakemake_executor_plugin_hpccompose.submissions import Rules, Submissions
 from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
-from snakemake_executor_plugin_hpccompose.workflow_services import WorkflowServices
+from snakemake_executor_plugin_hpccompose.workflow_services import WorkflowService, WorkflowServices
 
 if TYPE_CHECKING:
     from compose_core import JobSnapshot, Site
@@ -50,6 +52,8 @@ class Jobs:
         self.settings = workflow.executor_settings
         self.paths = RunPaths(Path(".snakemake").resolve().parent, secrets.token_hex(5))
         self._site = site or _site(self.settings)
+        self._options, self._mapping = _files(self.settings, self._site, self.paths.workdir)
+        self._warned: set[str] = set()
         self._ledger = Ledger(self.paths.ledger)
         self._lock = threading.Lock()
         self._open: set[ReadyJob] = set()
@@ -64,7 +68,7 @@ class Jobs:
             self._site,
             self.paths.workdir,
             self.paths.state / "services.json",
-            {},
+            _workflow_services(self._mapping),
             run=self.paths.run,
             timeout_s=max(1.0, float(self.settings.services_timeout)),
             take_on=take_on,
@@ -309,7 +313,12 @@ class Jobs:
         )
 
     def _asks(self, ready: ReadyJob) -> ComposeJob:
-        return compose_job(ready.facts)
+        job = compose_job(ready.facts, self._options, self._mapping)
+        for warning in job.warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self.say(warning)
+        return job
 
     def _end(self, placed: Sequence[Placed]) -> None:
         from compose_core import request_ends
@@ -346,6 +355,26 @@ def _site(settings: Any) -> Site:
     from compose_core import Site
 
     return Site.detect(settings.engine)
+
+
+def _files(settings: Any, site: Site, workdir: Path) -> tuple[JobOptions, Mapping]:
+    """What the settings and the files that they name say of all jobs.
+
+    Raises: WorkflowError: one of the files is wrong; nothing can be submitted then.
+    """
+    from compose_core import SpecError
+
+    try:
+        return JobOptions.of(settings, workdir=workdir, environment=site.environment), mapping_of(settings)
+    except SpecError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def _workflow_services(mapping: Mapping) -> dict[str, WorkflowService]:
+    return {
+        name: WorkflowService(name=name, compose=entry.compose, service=entry.service or "", variables=entry.variables)
+        for name, entry in mapping.services.items()
+    }
 
 
 def _rules(settings: Any) -> Rules:

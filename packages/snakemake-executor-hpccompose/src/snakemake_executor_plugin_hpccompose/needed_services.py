@@ -13,7 +13,7 @@ from snakemake_executor_plugin_hpccompose.unit_paths import MAIN_SERVICE
 from snakemake_executor_plugin_hpccompose.workflow_services import Answer, Ready, WorkflowServices
 
 if TYPE_CHECKING:
-    from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob
+    from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob
     from snakemake_executor_plugin_hpccompose.ready_jobs import ReadyJob
 
 

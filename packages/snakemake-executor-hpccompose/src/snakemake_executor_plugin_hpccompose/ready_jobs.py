@@ -10,7 +10,7 @@ from snakemake_executor_plugin_hpccompose.rule_facts import RuleFacts
 
 if TYPE_CHECKING:
     from compose_core import JobRecord
-    from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob
+    from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob
 
 
 @dataclass(eq=False, kw_only=True)

@@ -24,7 +24,7 @@ from snakemake_executor_plugin_hpccompose.workflow_services import Failed, Ready
 
 if TYPE_CHECKING:
     from compose_core import HpccError, Plan, Site, Submission
-    from snakemake_executor_plugin_hpccompose.plain_job import ComposeJob
+    from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob
     from snakemake_executor_plugin_hpccompose.reattach import Earlier
 
 FIRST_PAUSE_S = 5.0
