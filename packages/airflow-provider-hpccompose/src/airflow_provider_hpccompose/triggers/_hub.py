@@ -28,6 +28,8 @@ MIN_LOCAL_POLL_S = 1.0
 """The same for the embedded engine, which is this machine itself."""
 GATHER_S = 1.0
 """How long a hub waits before its first look, so that triggers that start together share it."""
+TOLD_AT_ONCE = 50
+"""After so many watchers the loop gets to serve others: each of them acts on what it is told."""
 MAX_BACK_OFF = 16
 """So many intervals lie at most between two looks when the cluster does not answer."""
 JITTER = 0.1
@@ -79,7 +81,7 @@ class Lanes:
     def __init__(self) -> None:
         self._pools: dict[str, Executor] = {
             lane: ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"hpccompose-{lane}")
-            for lane, threads in (("look", 1), ("end", 2), ("read", 4))
+            for lane, threads in (("look", 1), ("end", 2), ("read", 2))
         }
 
     async def run(self, lane: str, call: Callable[[], Answer]) -> Answer:
@@ -204,26 +206,30 @@ class PollHub:
             reports = await self._lanes.run("look", lambda: door.observe(handles))
             news = dict(zip(map(_key, handles), reports, strict=True))
         except Exception as error:  # noqa: BLE001  (whatever it is, jobs go on, and the next look may succeed)
-            self._failed(f"{type(error).__name__}: {error}")
+            await self._failed(f"{type(error).__name__}: {error}")
             return
-        self._told(news)
+        await self._told(news)
 
-    def _told(self, news: Mapping[JobKey, JobReport]) -> None:
+    async def _told(self, news: Mapping[JobKey, JobReport]) -> None:
         unreachable = [report for report in news.values() if report.verdict == "unreachable"]
         self._failures = self._failures + 1 if unreachable and len(unreachable) == len(news) else 0
         now = _loop_time()
-        for key, report in news.items():
+        for number, (key, report) in enumerate(news.items()):
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
             if report.verdict == "unreachable":
                 self._publish(key, report=None, good_at=None, error=report.reason or "the scheduler does not answer")
             else:
                 self._publish(key, report=report, good_at=now, error="")
 
-    def _failed(self, error: str) -> None:
+    async def _failed(self, error: str) -> None:
         self._failures += 1
         log.warning(
             "Connection %s: no look at its jobs (%s failures in a row): %s", self.conn_id, self._failures, error
         )
-        for key in list(self._watchers):
+        for number, key in enumerate(list(self._watchers)):
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
             self._publish(key, report=None, good_at=None, error=error)
 
     def _publish(self, key: JobKey, *, report: JobReport | None, good_at: float | None, error: str) -> None:
