@@ -1,8 +1,8 @@
 """What a thousand deferred Airflow tasks cost the scheduler and the triggerer's event loop.
 
-A thousand triggers run in one event loop and watch jobs of an imitated cluster through the embedded door, with threads, records on disk and the
-real readers of the scheduler's text. Counted are the scheduler's programs per interval; measured is how late the loop serves a timer.
-Needs Airflow beside the provider, and is skipped without it.
+A thousand triggers run in one event loop and watch jobs of an imitated cluster through the embedded door, with threads,
+records on disk and the real readers of the scheduler's text. Counted are the scheduler's programs per interval; measured
+is how late the loop serves a timer. Needs Airflow beside the provider, and is skipped without it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -38,7 +37,6 @@ class Counts:
 def submit_jobs(folder: Path, count: int) -> tuple[Any, list[dict[str, Any]]]:
     """A cluster that runs so many jobs, and their handles as JSON."""
     from airflow_provider_hpccompose.doors import JobHandle
-
     from compose_core import build_plan, load_spec, plan_context, render_script, submit
     from compose_core.testing import FakeCluster
 
@@ -144,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

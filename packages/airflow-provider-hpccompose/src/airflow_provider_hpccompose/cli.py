@@ -102,11 +102,10 @@ def _report(args: Namespace, *, end_them: bool) -> None:
 
 
 def _jobs(conn_id: str, older_than_s: float, *, end_them: bool) -> list[ActiveJob]:
-    from compose_core import SystemClock
-
     from airflow_provider_hpccompose.open_door import open_door
     from airflow_provider_hpccompose.operators.connected import instance_id
     from airflow_provider_hpccompose.orphans import active_jobs, end_orphans
+    from compose_core import SystemClock
 
     door = open_door(conn_id)
     now = SystemClock().now()

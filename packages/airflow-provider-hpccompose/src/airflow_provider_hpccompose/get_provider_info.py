@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_hpccompose import __version__
 
 _INTEGRATION = "HPC Compose"
+_PACKAGE = "airflow_provider_hpccompose"
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -20,4 +21,33 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": _INTEGRATION, "python-modules": ["airflow_provider_hpccompose.operators.hpccompose"]}
         ],
+        **_waiting(),
+        **_pages_and_commands(),
+    }
+
+
+def _waiting() -> dict[str, Any]:
+    """Sensors and triggers."""
+    triggers = [f"{_PACKAGE}.triggers.{name}" for name in ("hpccompose", "sweeps", "watchers")]
+    return {
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.sensors.hpccompose"]}],
+        "triggers": [{"integration-name": _INTEGRATION, "python-modules": triggers}],
+    }
+
+
+def _pages_and_commands() -> dict[str, Any]:
+    """Links, the task decorator, assets and the command line."""
+    links = ("HpcDashboardLink", "HpcBatchLogLink", "HpcSubmittedScriptLink")
+    return {
+        "extra-links": [f"{_PACKAGE}.links.{name}" for name in links],
+        "task-decorators": [{"name": "hpccompose", "class-name": f"{_PACKAGE}.decorators.hpccompose.hpccompose_task"}],
+        "asset-uris": [
+            {
+                "schemes": ["hpccompose"],
+                "handler": f"{_PACKAGE}.assets.sanitize_uri",
+                "factory": f"{_PACKAGE}.assets.create_asset",
+                "to_openlineage_converter": f"{_PACKAGE}.assets.to_openlineage",
+            }
+        ],
+        "cli": [f"{_PACKAGE}.cli.get_hpccompose_cli_commands"],
     }

@@ -11,10 +11,8 @@ if TYPE_CHECKING:
 def open_door(conn_id: str) -> Door:
     """The way to the jobs of this connection.
 
-    Raises: AirflowNotFoundException: there is no such connection.
+    Raises: HpcComposeConnectionError: the connection is missing or wrong.
     """
-    from importlib import import_module
+    from airflow_provider_hpccompose.hooks.hpccompose import HpcComposeHook
 
-    hooks = import_module("airflow_provider_hpccompose.hooks.hpccompose")
-    door: Door = hooks.HpcComposeHook(conn_id).get_door()
-    return door
+    return HpcComposeHook(conn_id).get_door()

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
 from airflow_provider_hpccompose.operators.hpccompose import HpcComposeOperator
 
-_UNTIL_CALLED = {"services": {}}
+_UNTIL_CALLED: dict[str, Any] = {"services": {}}
 """The operator wants a spec before the function has been called."""
 _SPEC_KEYS = frozenset({"services"})
 

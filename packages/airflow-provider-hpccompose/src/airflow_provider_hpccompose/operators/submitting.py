@@ -147,7 +147,7 @@ class SubmittingOperator(ConnectedOperator):
             environment=texts(self.environment, "environment"),
             overrides=overrides_of(self.service_overrides, self.hpc_resources, self.job_name),
             defaults={"name": folder_name(f"{dag_id}.{self.task_id}"), **self.hook.settings.defaults},
-            labels=self.identity(context).labels,
+            labels={**self.identity(context).labels, "on_kill": self.on_kill_action, "on_clear": self.on_clear},
             prepare=self.prepare,
             preflight=self.preflight,
         )

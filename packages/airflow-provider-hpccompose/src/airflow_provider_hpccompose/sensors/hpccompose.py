@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.doors import JobHandle, JobReport
 from airflow_provider_hpccompose.exceptions import HpcComposeError, HpcComposeFinalError, HpcComposeUnreachable
 from airflow_provider_hpccompose.failures import failure_of_report
@@ -118,7 +119,8 @@ class _JobSensor(_HpcComposeSensor):
     def poke(self, context: Any) -> PokeReturnValue:
         """A look at the job; a cluster that does not answer is asked again."""
         handle = self.handle()
-        (report,) = open_door(self.conn_id(handle)).observe([handle])
+        with told_to_airflow():
+            (report,) = open_door(self.conn_id(handle)).observe([handle])
         if report.verdict == "unreachable":
             self.log.warning("The cluster does not answer: %s", report.detail or report.reason)
             return PokeReturnValue(is_done=False)
@@ -261,7 +263,8 @@ class HpcComposeSweepSensor(_HpcComposeSensor):
     def poke(self, context: Any) -> PokeReturnValue:
         """A look at the sweep."""
         conn_id, project_dir, sweep_id = self._place()
-        progress = sweep_report(open_door(conn_id), project_dir, sweep_id)
+        with told_to_airflow():
+            progress = sweep_report(open_door(conn_id), project_dir, sweep_id)
         if progress.is_unreachable or not (progress.is_over or self.enough.is_reached(progress)):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._answer(progress))

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -97,9 +96,9 @@ class Lanes:
 
 async def open_door(conn_id: str) -> Door:
     """The door of a connection, without a synchronous call to Airflow: the hub's task must not make one."""
-    hooks = import_module("airflow_provider_hpccompose.hooks.hpccompose")
-    door: Door = await hooks.HpcComposeHook(conn_id).aget_door()
-    return door
+    from airflow_provider_hpccompose.hooks.hpccompose import HpcComposeHook
+
+    return await HpcComposeHook(conn_id).aget_door()
 
 
 class PollHub:
