@@ -47,7 +47,9 @@ _FEW_FILES = 20
 class Jobs:
     """All that the executor does with jobs."""
 
-    def __init__(self, executor: Any, workflow: Any, logger: Any, *, site: Site | None = None) -> None:
+    def __init__(
+        self, executor: Any, workflow: Any, logger: Any, *, site: Site | None = None, threads: bool = True
+    ) -> None:
         self._executor, self._workflow, self._logger = executor, workflow, logger
         self.settings = workflow.executor_settings
         self.paths = RunPaths(Path(".snakemake").resolve().parent, secrets.token_hex(5))
@@ -61,7 +63,8 @@ class Jobs:
         self._units_left: dict[str, int] = {}
         """Members of each unit without a report, by the token of its submission."""
         self._results = ResultFiles()
-        self._watcher = Watcher(self._site, poll_s=max(1.0, float(self.settings.poll_seconds)), warn=self.say)
+        poll_s = max(1.0, float(self.settings.poll_seconds))
+        self.watcher = Watcher(self._site, poll_s=poll_s, warn=self.say, threads=threads)
         take_on = self.settings.reattach == "auto"
         self._earlier = Earlier(self._site, self.paths.workdir, self._ledger, take_on=take_on, say=self.say)
         self._services = WorkflowServices(
@@ -74,7 +77,7 @@ class Jobs:
             take_on=take_on,
             say=self.say,
         )
-        self._submissions = Submissions(
+        self.submissions = Submissions(
             self._site,
             self.paths,
             _rules(self.settings),
@@ -83,6 +86,7 @@ class Jobs:
             asks=self._asks,
             services=NeededServices(self._services),
             reports=self,
+            threads=threads,
         )
         self._account = RunAccount(self._site, self.paths, report_options(self.settings), self.say)
         self._is_cancelled = False
@@ -103,7 +107,7 @@ class Jobs:
                 self._report_error(SubmittedJobInfo(job), f"{job.name} was not submitted: {_told(error)} ")
         with self._lock:
             self._open.update(found)
-        self._submissions.add(found)
+        self.submissions.add(found)
 
     def wait_arguments(self, job: Any) -> str:
         """What the inner Snakemake is told to wait for; nothing of it lies in a folder that ends with this process."""
@@ -122,7 +126,7 @@ class Jobs:
         left = []
         try:
             self._services.tick()
-            self._submissions.keep_going()
+            self.submissions.keep_going()
             self._results.list()
         except Exception as error:  # noqa: BLE001  (an exception here ends the workflow and leaves its jobs behind)
             self.say(f"The results could not be looked at ({_told(error)}); trying again.")
@@ -139,18 +143,18 @@ class Jobs:
 
     async def sleep(self) -> None:
         """Until there may be something new, at most a second."""
-        looks, slept_s = self._watcher.looks, 0.0
+        looks, slept_s = self.watcher.looks, 0.0
         while self._executor.wait and slept_s < _LONGEST_SLEEP_S:
             await asyncio.sleep(_SLICE_S)
             slept_s += _SLICE_S
-            if self._results.has_changed() or self._watcher.looks != looks:
+            if self._results.has_changed() or self.watcher.looks != looks:
                 return
 
     def cancel(self, active: Sequence[SubmittedJobInfo]) -> None:
         """The workflow was interrupted: its jobs end, or are left alone if the user wants that."""
         self._is_cancelled = True
         detach = self.settings.on_exit == "detach"
-        left = self._submissions.stop(wait_s=_END_OF_SUBMISSION_S)
+        left = self.submissions.stop(wait_s=_END_OF_SUBMISSION_S)
         with self._executor.lock:
             infos = {id(info): info for info in (*active, *self._executor.active_jobs)}
         placed = [info.aux["placed"] for info in infos.values() if info.aux]
@@ -162,9 +166,9 @@ class Jobs:
 
     def close(self) -> None:
         """No more jobs come."""
-        self._submissions.stop(wait_s=_END_OF_SUBMISSION_S)
+        self.submissions.stop(wait_s=_END_OF_SUBMISSION_S)
         self._services.stop_all()
-        self._watcher.stop()
+        self.watcher.stop()
         self._note_seen()
         if not self._is_cancelled:
             self._account.report()
@@ -179,7 +183,7 @@ class Jobs:
             token = placed.record.submission_token
             self._units_left[token] = self._units_left.get(token, 0) + 1
         self._results.follow(placed.result)
-        self._watcher.follow([placed.record])
+        self.watcher.follow([placed.record])
         info = SubmittedJobInfo(placed.ready.job, external_jobid=placed.external_id, aux={"placed": placed})
         try:
             self._executor.report_job_submission(info)
@@ -209,14 +213,14 @@ class Jobs:
     def _goes_on(self, info: SubmittedJobInfo) -> bool:
         placed: Placed = (info.aux or {})["placed"]
         result = self._results.find(placed.result)
-        snapshot = self._watcher.of(placed.place)
+        snapshot = self.watcher.of(placed.place)
         if result is not None and not result.was_stopped:
             self._end_of(info, placed, result, snapshot, ok=result.ok)
             return False
         if snapshot is None or not snapshot.terminal:
             placed.over_since = None
             if result is not None:
-                self._watcher.hurry()  # it was told to end: Slurm says whether it comes back
+                self.watcher.hurry()  # it was told to end: Slurm says whether it comes back
             return True
         if result is None and not self._has_waited(placed):
             return True
@@ -268,7 +272,7 @@ class Jobs:
             self._units_left[token] -= 1
             is_over = not self._units_left[token]
         if is_over:
-            self._watcher.forget(placed.record)
+            self.watcher.forget(placed.record)
 
     def _note_seen(self) -> None:
         keys, self._seen = self._seen, []
@@ -285,7 +289,7 @@ class Jobs:
         if self._has_begun:
             return
         self._earlier.read()
-        self._submissions.general_args = self._general_args()
+        self.submissions.general_args = self._general_args()
         self._has_begun = True
 
     def _general_args(self) -> tuple[str, ...]:

@@ -64,10 +64,12 @@ class Watcher:
     asked for in the next question.
     """
 
-    def __init__(self, site: Site, *, poll_s: float, warn: Callable[[str], None]) -> None:
+    def __init__(self, site: Site, *, poll_s: float, warn: Callable[[str], None], threads: bool = True) -> None:
         self._site = site
         self._poll_s = poll_s if site.engine_name == "slurm" else min(poll_s, _LOCAL_POLL_S)
         self._warn = warn
+        self._threads = threads
+        """False: somebody calls `look`."""
         self._condition = threading.Condition()
         self._wanted: dict[str, JobRecord] = {}
         self._unwanted: list[JobRecord] = []
@@ -85,7 +87,7 @@ class Watcher:
         """Look at these, too."""
         with self._condition:
             self._wanted |= {record.submission_token: record for record in records}
-            if self._thread is None:
+            if self._thread is None and self._threads:
                 self._thread = threading.Thread(target=self._run, name="hpccompose-status", daemon=True)
                 self._thread.start()
             self._condition.notify()

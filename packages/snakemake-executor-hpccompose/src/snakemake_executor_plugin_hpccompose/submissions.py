@@ -83,11 +83,14 @@ class Submissions:
         services: NeededServices | None = None,
         reports: Reports,
         general_args: Sequence[str] = (),
+        threads: bool = True,
     ) -> None:
         self._site, self._paths, self._rules = site, paths, rules
         self._ledger, self._earlier, self._asks, self._reports = ledger, earlier, asks, reports
         self._services = services or NeededServices(None)
         self.general_args = tuple(general_args)
+        self._threads = threads
+        """False: somebody calls `step`."""
         self._condition = threading.Condition()
         self._ready: list[ReadyJob] = []
         self._batches: list[Batch] = []
@@ -111,7 +114,7 @@ class Submissions:
                 return
             self._ready = [*self._at_work, *self._ready]
             self._at_work = []
-            if self._ready or self._batches:
+            if self._threads and (self._ready or self._batches):
                 self._thread = threading.Thread(target=self._run, name="hpccompose-submit", daemon=True)
                 self._thread.start()
 
