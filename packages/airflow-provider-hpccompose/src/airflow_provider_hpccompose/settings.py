@@ -119,7 +119,7 @@ def _defaults(conn_id: str, extra: Mapping[str, Any]) -> Mapping[str, Any]:
             value = json.loads(value)
         except ValueError as error:
             raise _wrong(conn_id, "defaults", f"is no JSON: {error}") from error
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not isinstance(value.get("x-slurm", {}), Mapping):
         raise _wrong(conn_id, "defaults", 'is no JSON object such as {"x-slurm": {"time": "01:00:00"}}')
     named = {"partition": _text(extra, "default_partition"), "account": _text(extra, "default_account")}
     slurm = {**{name: text for name, text in named.items() if text}, **value.get("x-slurm", {})}
