@@ -31,6 +31,7 @@ from tests.slurm.bench import SlurmBench, missing_requirements
 
 PEER = "snakemake-executor-plugin-slurm==2.*"
 PROGRAMS = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "sinfo", "srun", "sacctmgr", "sshare")
+PACKED = "packed"
 STATUS = ("squeue", "sacct", "scontrol")
 STAND_IN = """#!/bin/sh
 echo {name} >> {log}
@@ -308,7 +309,9 @@ def main() -> int:
     parser.add_argument("--short", type=int, default=60, help="jobs of the workflow of short jobs (default 60)")
     parser.add_argument("--only", default="", help="workflows, by commas: short, chain, fan, group, restart")
     parser.add_argument("--who", default="ours,peer", help="ours, peer or both")
-    parser.add_argument("--pack", type=int, default=1, help="short jobs of ours that share a task")
+    parser.add_argument(
+        "--pack", type=int, default=20, help="short jobs that share a task in the packed run (default 20)"
+    )
     parser.add_argument(
         "--peer-environment", type=Path, help="keep the peer's environment here, where all nodes see it"
     )
@@ -351,6 +354,8 @@ def measure(asked: argparse.Namespace) -> list[Figures]:
             sides.append(Side("peer", python, ("--executor", "slurm")))
         for scenario, (snakefile, jobs, drive) in chosen.items():
             for side in sides:
+                if side.who == PACKED and scenario != "short":
+                    continue
                 rows.append(course.measure(scenario, side, snakefile, jobs, drive))
                 print(table(rows[-1:]).splitlines()[1], file=sys.stderr, flush=True)
     return rows
