@@ -24,7 +24,9 @@ def test_a_job_that_is_put_back_into_the_queue_is_waited_for(slurm_workflow: Wor
             resources: runtime=5
             shell: "[ ${{SLURM_RESTART_COUNT:-0}} -gt 0 ] || {{ touch begun; sleep 200; }}; echo $SLURM_RESTART_COUNT > {output}"
         """)
-    process = slurm_workflow.start("--jobs", "5", "--hpccompose-pack", "2", "--hpccompose-requeue", "--hpccompose-poll-seconds", "2")
+    process = slurm_workflow.start(
+        "--jobs", "5", "--hpccompose-pack", "2", "--hpccompose-requeue", "--hpccompose-poll-seconds", "2"
+    )
     slurm_workflow.until(lambda: slurm_workflow.exists("begun", "one.txt"), what="the start of the second member")
     [record] = _records(slurm_workflow)
     slurm_bench.run(["scontrol", "requeue", record], check=True)
