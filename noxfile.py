@@ -14,7 +14,7 @@ import nox
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "packages", "adapters", "tests", "slurm", "report"]
+nox.options.sessions = ["lint", "types", "packages", "adapters", "oldest_airflow", "tests", "slurm", "report"]
 
 ROOT = Path(__file__).parent
 CORE = "packages/compose-core"
@@ -87,6 +87,14 @@ def adapters(session: nox.Session, host: str) -> None:
     session.install(*group("test"), *requirements, "-e", CORE, "-e", folder)
     session.run("python", "tests/bench/install_debian.py", host)
     run_pytest(session, "-m", "adapters and not faults", f"tests/{host}", report=f"adapters-{host}")
+
+
+@nox.session
+def oldest_airflow(session: nox.Session) -> None:
+    """The provider beside the oldest Airflow that it supports: discovery, unit tests and whole DAGs in one process."""
+    folder, *_ = ADAPTERS["airflow"]
+    session.install(*group("test"), "apache-airflow==3.1.*", "-e", CORE, "-e", folder)
+    run_pytest(session, "-m", "adapters and not faults and not whole_airflow", "tests/airflow")
 
 
 @nox.session

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.airflow.airflow_bench import AirflowBench, missing_requirements
+from tests.airflow.connections import LOCAL, SLURM, connection, ssh_connections
+from tests.airflow.sshd_bench import login_node
+from tests.airflow.sshd_bench import missing_programs as missing_for_login_node
 from tests.slurm.bench import SlurmBench
 from tests.slurm.bench import missing_requirements as missing_for_slurm
-from tests.slurm.conftest import *  # noqa: F403  (the fixtures of the Slurm bench)
+from tests.slurm.conftest import shared_tmp, slurm_bench, slurm_programs  # noqa: F401  (fixtures)
+
+pytest.register_assert_rewrite("tests.airflow.scenarios")  # their assertions are to show what they saw
 
 collect_ignore_glob = [] if find_spec("airflow") else ["test_*.py"]
 """Beside no Airflow there is nothing to import; `nox -s adapters` runs all of them."""
 DAGS = Path(__file__).resolve().parent / "dags"
-LOCAL = "hpcc_local"
-SLURM = "hpcc_slurm"
-"""The connections that every DAG of the bench may name: the engine without a scheduler, and the private cluster."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who asks for the bench needs a whole Airflow."""
+    for item in items:
+        if {"airflow_bench", "airflow_programs"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.whole_airflow)
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +40,17 @@ def airflow_programs() -> None:
 
 
 @pytest.fixture(scope="session")
-def airflow_bench(airflow_programs: None, request: pytest.FixtureRequest) -> Iterator[AirflowBench]:
+def airflow_bench(
+    airflow_programs: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowBench]:
     """A running Airflow with the DAGs of `dags/`; its tasks reach the private Slurm cluster where there can be one."""
-    environment = connection(LOCAL, engine="local")
-    if not missing_for_slurm():
-        slurm: SlurmBench = request.getfixturevalue("slurm_bench")
-        environment |= {**slurm.environment, **connection(SLURM, engine="slurm")}
-    with AirflowBench(environment=environment, dags=sorted(DAGS.glob("*.py"))) as bench:
-        yield bench
-
-
-def connection(name: str, **extra: object) -> dict[str, str]:
-    """The environment variable that is an Airflow connection of our type."""
-    value = {"conn_type": "hpccompose", "extra": {"transport": "local", **extra}}
-    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value)}
+    environment = connection(LOCAL, engine="local", workspace=str(tmp_path_factory.mktemp("workspace")))
+    with ExitStack() as stack:
+        if not missing_for_slurm():
+            slurm: SlurmBench = request.getfixturevalue("slurm_bench")
+            environment |= slurm.environment
+            environment |= connection(SLURM, engine="slurm", workspace=str(slurm.shared_dir / "workspace"))
+            if not missing_for_login_node():
+                node = stack.enter_context(login_node(tmp_path_factory.mktemp("login"), slurm.environment))
+                environment |= ssh_connections(node, slurm.shared_dir / "login-workspace")
+        yield stack.enter_context(AirflowBench(environment=environment, dags=sorted(DAGS.glob("*.py"))))
