@@ -39,7 +39,7 @@ def a_job_is_watched_by_a_worker(world: World) -> None:
 def a_failing_job_is_submitted_once_per_try(world: World) -> None:
     """Two retries are three jobs with three tokens, and the task's log says what failed."""
     run = world.start("one_job", world.project("fails", "exit 17"))
-    assert run.end(timeout=200) == "failed"
+    assert run.end() == "failed"
     ran = run.ran()
     assert len(ran) == len({job.token for job in ran}) == len({job.job_id for job in ran}) == 3
     assert run.submitted() == sorted(job.job_id for job in ran)

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_hpccompose.doors import LogChunk
 from airflow_provider_hpccompose.triggers import hpccompose as module
+from airflow_provider_hpccompose.triggers import task_state as task_states
 from airflow_provider_hpccompose.triggers.hpccompose import HpcComposeTrigger
 from compose_core.testing import FakeClock
 from tests.airflow.virtual_time import ScriptedDoor, handle, hub_at, run_virtually
@@ -250,6 +251,32 @@ def test_before_airflow_3_3_the_end_of_a_trigger_decides(
 
     run_virtually(clock, end())
     assert door.cancelled == ([] if has_on_kill else ["41"])
+
+
+def test_airflow_is_asked_for_a_state_before_any_kill_needs_it(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question of a triggerer can take longer than `on_kill` has; once per loop is enough."""
+    asked: list[object] = []
+
+    async def known(task_instance: object) -> str | None:
+        asked.append(task_instance)
+        return "deferred"
+
+    monkeypatch.setattr(task_states, "task_state", known)
+    door = ScriptedDoor()
+    door.reports("COMPLETED", seconds_each=1.0, clock=clock)
+
+    async def wait_twice() -> None:
+        hub_at(door)
+        for _ in range(2):
+            made = trigger()
+            made.task_instance = _TaskInstance()
+            async for _event in made.run():
+                pass
+
+    run_virtually(clock, wait_twice())
+    assert len(asked) == 1
 
 
 def test_a_trigger_that_has_fired_cancels_nothing(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:

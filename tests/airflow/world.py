@@ -56,7 +56,7 @@ class Run:
 
     # -- Airflow ----------------------------------------------------------------------------------------------------
 
-    def end(self, timeout: float = 150.0) -> str:
+    def end(self, timeout: float = 400.0) -> str:
         """The state of the run when it has ended."""
         return self.client.wait_for_run(self.dag_id, self.run_id, timeout)
 
@@ -64,7 +64,7 @@ class Run:
         return self.client.task(self.dag_id, self.run_id, task_id, map_index)
 
     def wait_for_task(
-        self, *states: str, task_id: str = "job", timeout: float = 90.0, try_number: int = 0
+        self, *states: str, task_id: str = "job", timeout: float = 200.0, try_number: int = 0
     ) -> dict[str, Any]:
         return self.client.wait_for_task(self.dag_id, self.run_id, task_id, states, timeout, try_number=try_number)
 
@@ -72,7 +72,7 @@ class Run:
         """Wait until the trigger runs, which the job's lines in the task's log show: before that, nobody can be told of a kill."""
         self.client.wait(
             lambda: True if " speaks" in self.log(try_number=try_number) else None,
-            90,
+            200,
             what=lambda: f"the job's lines in the log: {self.log(try_number=try_number)}",
         )
 
@@ -117,7 +117,7 @@ class Run:
         """The ids of the folder's jobs whose processes or queue entries still exist."""
         return [job for job in self.submitted() if self.world.is_alive(self.folder, job)]
 
-    def wait_for_ran(self, count: int = 1, timeout: float = 60.0) -> list[Ran]:
+    def wait_for_ran(self, count: int = 1, timeout: float = 200.0) -> list[Ran]:
         """Wait until that many jobs started.
 
         Raises: BenchError: they did not, in that time.
@@ -129,7 +129,7 @@ class Run:
 
         return self.client.wait(look, timeout, what=lambda: f"{count} jobs, seen {self.ran()}", pause=0.2)
 
-    def wait_until_dead(self, job_id: str, timeout: float = 40.0) -> None:
+    def wait_until_dead(self, job_id: str, timeout: float = 90.0) -> None:
         """Wait until that job is over."""
         self.client.wait(
             lambda: None if self.world.is_alive(self.folder, job_id) else True,

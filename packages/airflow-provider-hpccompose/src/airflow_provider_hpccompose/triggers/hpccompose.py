@@ -12,7 +12,7 @@ from airflow_provider_hpccompose.doors import JobHandle, JobReport
 from airflow_provider_hpccompose.failures import FATAL_PENDING_REASONS
 from airflow_provider_hpccompose.log_stream import BYTES_PER_LOOK, LogStream
 from airflow_provider_hpccompose.triggers._hub import Look, PollHub, Watcher, hub_of
-from airflow_provider_hpccompose.triggers.task_state import has_left_its_task, task_state
+from airflow_provider_hpccompose.triggers.task_state import ask_ahead, has_left_its_task, task_state
 from airflow_provider_hpccompose.triggers.waiting import Status, Terms, outcome
 from airflow_provider_hpccompose.version_compat import AIRFLOW_V_3_3_PLUS
 from compose_core import SystemClock
@@ -95,6 +95,8 @@ class HpcComposeTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """The one event; whoever waits for a job that is over already gets it after `min_defer_seconds`."""
+        if self.on_kill_action == "cancel":
+            ask_ahead(self.task_instance)
         hub = hub_of(self.hpccompose_conn_id)
         handle = JobHandle.from_json(self.job_ref)
         stream = LogStream(write=self._write_line, offsets=dict(self.log_offsets))
