@@ -180,7 +180,8 @@ def test_the_stand_in_goes_first_on_path_once() -> None:
 
 def test_the_real_apptainer_is_left_alone() -> None:
     """With `container_runtime: apptainer` nothing is put in front of it."""
-    assert front_environment("apptainer", [], Path("/w")) == {}
-    environment = {"PATH": "/bin"}
+    environment = {"PATH": f"{FRONT}:/bin", **front_environment("apptainer", [], Path("/w"))}
     lead_the_path(environment)
+    assert environment["PATH"] == "/bin"
+    stand_in("apptainer", [], environment)
     assert environment == {"PATH": "/bin"}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from compose_core import LoadedSpec, load_spec, parse_memory_mib
+from snakemake_executor_plugin_hpccompose.absolute_paths import make_paths_absolute
 from snakemake_executor_plugin_hpccompose.allocation import (
     Extra,
     Site,
@@ -69,13 +70,15 @@ class JobOptions:
     environment: Map[str, str] = field(default_factory=dict, repr=False)
     site: Site = field(default_factory=Site)
     partitions: Partitions | None = None
+    containers: bool = False
+    """Rules of the workflow run in the images that they name (`--sdm apptainer`)."""
     container_runtime: str = "enroot"
     container_mounts: tuple[str, ...] = ()
     made: dict[Any, tuple[ComposeJob, bool]] = field(default_factory=dict, repr=False, compare=False)
     """Compose jobs by what decides them, and whether they hold for all jobs that ask for the same."""
 
     @classmethod
-    def of(cls, settings: Any, *, workdir: Path, environment: Map[str, str]) -> JobOptions:
+    def of(cls, settings: Any, *, workdir: Path, environment: Map[str, str], containers: bool = False) -> JobOptions:
         """From the executor's settings.
 
         Raises: SpecError: the file of partitions is wrong.
@@ -93,6 +96,7 @@ class JobOptions:
             environment=environment,
             site=site,
             partitions=read_partitions(Path(named).expanduser()) if named else None,
+            containers=containers,
             container_runtime=settings.container_runtime,
             container_mounts=tuple(settings.container_mounts or ()),
         )
@@ -196,7 +200,7 @@ def _spec(
         spec = stack.loaded.reloadable()
         spec.pop("name", None)
         written = spec.pop("x-slurm", {})
-        _absolute(spec, written, stack.loaded.project_dir)
+        make_paths_absolute(spec, written, stack.loaded.project_dir)
         _tell(spec["services"], stack, facts, options.workdir)
         if not stack.sidecars:
             spec["runtime"] = {"backend": "host"}
@@ -237,34 +241,13 @@ def _extra(loaded: LoadedSpec) -> Extra:
 
 
 def _container(entries: Sequence[RuleEntry], options: JobOptions) -> dict[str, str]:
-    """The variables of containers where the mapping file says something of its own."""
-    own = [entry.container for entry in entries if entry.container is not None]
-    if not own:
+    """The variables by which the rule's own containers run; what the mapping file says of the rule wins."""
+    if not options.containers:
         return {}
+    own = [entry.container for entry in entries if entry.container is not None]
     mounts = [*options.container_mounts, *(mount for one in own for mount in one.mounts)]
     runtime = next((one.runtime for one in own if one.runtime), options.container_runtime)
     return front_environment(runtime, list(dict.fromkeys(mounts)), options.workdir)
-
-
-def _absolute(spec: dict[str, Any], slurm: dict[str, Any], folder: Path) -> None:
-    """Relative paths were meant from the compose file on; in the job's own file they are absolute."""
-    for service in spec["services"].values():
-        for volume in service.get("volumes", ()):
-            volume["source"] = _from(folder, volume["source"])
-        if (image := service.get("image")) and "://" not in image and image.endswith((".sqsh", ".squashfs", ".sif")):
-            service["image"] = _from(folder, image)
-        if (working_dir := service.get("working_dir")) and spec.get("runtime", {}).get("backend") == "host":
-            service["working_dir"] = _from(folder, working_dir)
-    for secret in spec.get("secrets", {}).values():
-        if "file" in secret:
-            secret["file"] = _from(folder, secret["file"])
-    for key in ("cache_dir", "runtime_root"):
-        if key in slurm:
-            slurm[key] = _from(folder, slurm[key])
-
-
-def _from(folder: Path, path: str) -> str:
-    return path if path.startswith(("/", "~", "@", "$")) else _plain(str(folder)) + "/" + path
 
 
 def _tell(services: dict[str, Any], stack: Stack, facts: RuleFacts, workdir: Path) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
-from snakemake_interface_executor_plugins.settings import SharedFSUsage
+from snakemake_interface_executor_plugins.settings import DeploymentMethod, SharedFSUsage
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_hpccompose import failures
 from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob, JobOptions, compose_job, mapping_of
+from snakemake_executor_plugin_hpccompose.containers import step_aside
 from snakemake_executor_plugin_hpccompose.ledger import Ledger
 from snakemake_executor_plugin_hpccompose.log_paths import job_log
 from snakemake_executor_plugin_hpccompose.mapping import Mapping
@@ -54,7 +55,9 @@ class Jobs:
         self.settings = workflow.executor_settings
         self.paths = RunPaths(Path(".snakemake").resolve().parent, secrets.token_hex(5))
         self._site = site or _site(self.settings)
-        self._options, self._mapping = _files(self.settings, self._site, self.paths.workdir)
+        self._options, self._mapping = _files(
+            self.settings, self._site, self.paths.workdir, containers=_has_containers(workflow)
+        )
         self._warned: set[str] = set()
         self._ledger = Ledger(self.paths.ledger)
         self._lock = threading.Lock()
@@ -361,7 +364,15 @@ def _site(settings: Any) -> Site:
     return Site.detect(settings.engine)
 
 
-def _files(settings: Any, site: Site, workdir: Path) -> tuple[JobOptions, Mapping]:
+def _has_containers(workflow: Any) -> bool:
+    """Rules run in containers; where they do not, an `apptainer` that a rule calls itself is the machine's own."""
+    has = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+    if not has:
+        step_aside()
+    return has
+
+
+def _files(settings: Any, site: Site, workdir: Path, *, containers: bool) -> tuple[JobOptions, Mapping]:
     """What the settings and the files that they name say of all jobs.
 
     Raises: WorkflowError: one of the files is wrong; nothing can be submitted then.
@@ -369,7 +380,8 @@ def _files(settings: Any, site: Site, workdir: Path) -> tuple[JobOptions, Mappin
     from compose_core import SpecError
 
     try:
-        return JobOptions.of(settings, workdir=workdir, environment=site.environment), mapping_of(settings)
+        options = JobOptions.of(settings, workdir=workdir, environment=site.environment, containers=containers)
+        return options, mapping_of(settings)
     except SpecError as error:
         raise WorkflowError(str(error)) from None
 

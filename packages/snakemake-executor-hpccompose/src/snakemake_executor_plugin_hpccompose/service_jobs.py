@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from snakemake_executor_plugin_hpccompose.absolute_paths import make_paths_absolute
 from snakemake_executor_plugin_hpccompose.runner.whole_file import replace_file
 
 if TYPE_CHECKING:
@@ -121,7 +122,12 @@ class ServiceJobs:
         from compose_core import load_spec
 
         variables = {**self._site.environment, **asked.variables}
-        return load_spec(asked.compose, variables=variables, project_dir=self._workdir)
+        written = load_spec(asked.compose, variables=variables)
+        spec = written.reloadable()  # secrets stay references; what was filled in stays as it is
+        make_paths_absolute(spec, spec.setdefault("x-slurm", {}), written.project_dir)
+        spec.setdefault("name", asked.name)
+        text = json.dumps(spec, indent=1)
+        return load_spec(asked.compose, variables=self._site.environment, project_dir=self._workdir, text=text)
 
     def _left_over(self, name: str, fingerprint: str) -> Turn | None:
         """The turn of an earlier run that does for this one; those that do not are ended."""

@@ -17,9 +17,9 @@ FRONT = Path(__file__).parent / "bin"
 
 
 def front_environment(runtime: str, mounts: Sequence[str], workdir: Path) -> dict[str, str]:
-    """What a job's environment needs so that its containers run by this runtime; empty for the real apptainer."""
+    """What a job's environment needs so that its containers run by this runtime."""
     if runtime == "apptainer":
-        return {}
+        return {PROGRAMS: ""}
     return {
         PROGRAMS: str(FRONT),
         "HPCC_CONTAINER_RUNTIME": runtime,
@@ -31,9 +31,8 @@ def front_environment(runtime: str, mounts: Sequence[str], workdir: Path) -> dic
 def stand_in(runtime: str, mounts: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> None:
     """From now on this process finds our `apptainer`, or its own again when the runtime is apptainer."""
     step_aside(environment)
-    added = front_environment(runtime, mounts, Path.cwd())
-    if added:
-        environment.update(added)
+    if runtime != "apptainer":
+        environment.update(front_environment(runtime, mounts, Path.cwd()))
         lead_the_path(environment)
 
 
@@ -41,17 +40,21 @@ def step_aside(environment: MutableMapping[str, str] = os.environ) -> None:
     """Undo `stand_in`: for workflows that use no containers, whose rules may call an apptainer of their own."""
     for name in (PROGRAMS, "HPCC_CONTAINER_RUNTIME", "HPCC_CONTAINER_MOUNTS", "HPCC_PYTHON"):
         environment.pop(name, None)
-    folders = environment.get("PATH", os.defpath).split(os.pathsep)
-    if str(FRONT) in folders:
-        environment["PATH"] = os.pathsep.join(folder for folder in folders if folder != str(FRONT))
+    _set_front(environment, "")
 
 
 def lead_the_path(environment: MutableMapping[str, str]) -> None:
-    """Put the folder that `PROGRAMS` names first on PATH, once; nothing where it names none."""
-    front = environment.get(PROGRAMS)
-    if front:
-        folders = [folder for folder in environment.get("PATH", os.defpath).split(os.pathsep) if folder != front]
-        environment["PATH"] = os.pathsep.join([front, *folders])
+    """Put the folder that `PROGRAMS` names first on PATH, once; take ours away where it names none."""
+    if PROGRAMS in environment:
+        _set_front(environment, environment[PROGRAMS])
+
+
+def _set_front(environment: MutableMapping[str, str], front: str) -> None:
+    before = environment.get("PATH", os.defpath).split(os.pathsep)
+    folders = [folder for folder in before if folder not in (front, str(FRONT))]
+    after = [front, *folders] if front else folders
+    if after != before:
+        environment["PATH"] = os.pathsep.join(after)
 
 
 def _absolute(mount: str, workdir: Path) -> str:
