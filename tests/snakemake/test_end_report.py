@@ -108,6 +108,23 @@ def test_members_of_a_pack_are_told_by_their_own_processes() -> None:
     assert (found.cpu_percent, found.memory_peak_mb, found.memory_peak_basis) == (25, 300, "process")
 
 
+def test_the_kernels_count_is_an_upper_bound() -> None:
+    """It holds cached files, so the accounting's figure goes first, and no advice rests on it."""
+    alone = ended()
+    assert alone.result is not None
+    counted = replace(alone, result=replace(alone.result, memory_peak_bytes=900 * MB))
+    found = figures_of(counted)
+    assert (found.memory_peak_mb, found.memory_peak_basis) == (900, "cached")
+    assert "≤900" in table_of([found])
+    assert suggestion_of(found).mem_mb is None
+    assert figures_of(counted, usage={"41": TaskUsage(memory_peak_bytes=500 * MB)}).memory_peak_mb == 500
+
+
+def test_a_short_peak_that_the_accounting_missed_counts() -> None:
+    """The largest process had more at some moment."""
+    assert figures_of(ended(), usage={"41": TaskUsage(memory_peak_bytes=MB)}).memory_peak_mb == 300
+
+
 def test_the_queue_wait_of_a_pack_ends_with_its_first_member() -> None:
     """The later ones wait for each other, not for Slurm."""
     late = ended(1, shared_with=1)

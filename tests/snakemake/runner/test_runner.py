@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,11 @@ def test_a_pack_shares_one_snakemake_and_keeps_its_members_apart(world: UnitWorl
     assert not (world.root / "out/bad.txt").exists()
     assert "Error in rule toy" in world.log("bad")
     assert "Error in rule toy" in said
+    quick = world.result("1")
+    assert quick.started_at is not None
+    assert (
+        quick.cpu_s < 1.5
+    )  # about a tenth of a second on a quiet machine, and two where each imports Snakemake for itself
 
 
 @pytest.mark.parametrize("runner", ["auto", "subprocess"])
@@ -116,3 +122,24 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+
+
+def test_a_forked_snakemake_does_not_wait_for_its_own_timers() -> None:
+    """Those of rules are left alone: a program of its own would wait for them."""
+
+    def rate_limit() -> None:
+        """As Snakemake's scheduler has one."""
+
+    rate_limit.__module__ = "snakemake.scheduling"
+    timers = [
+        threading.Timer(60, rate_limit),
+        threading.Timer(60, test_a_forked_snakemake_does_not_wait_for_its_own_timers),
+    ]
+    for timer in timers:
+        timer.start()
+    try:
+        starting._cancel_timers_of_snakemake()
+        assert [timer.finished.is_set() for timer in timers] == [True, False]
+    finally:
+        for timer in timers:
+            timer.cancel()

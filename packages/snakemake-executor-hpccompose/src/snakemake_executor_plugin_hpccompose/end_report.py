@@ -76,7 +76,8 @@ class RuleFigures:
     """CPU time by the time of the CPUs that they had; 100: all were busy all the time."""
     memory_peak_mb: float | None
     memory_peak_basis: str
-    """`job`: of all processes together; `process`: of the largest process alone, a lower bound; empty: not known."""
+    """`job`: of all processes together; `process`: of the largest process alone, a lower bound; `cached`: with the files that the kernel
+    kept in memory for it, an upper bound; empty: not known."""
     memory_asked_mb: int | None
     """The most that any of them asked for."""
     out_of_memory: int
@@ -180,14 +181,14 @@ def _attempt(member: FinishedMember, usage: TaskUsage | None, starts: Mapping[st
 
 
 def _memory(member: FinishedMember, own: TaskUsage) -> tuple[float | None, str]:
+    """The accounting samples, so it may have missed what the largest process had for a moment."""
     result = member.result
-    known = [own.memory_peak_bytes, result.memory_peak_bytes if result is not None and not member.shared_with else None]
-    found = [float(one) for one in known if one]
-    if found:
-        return max(found), "job"
-    if result is not None and result.max_rss_bytes:
-        return float(result.max_rss_bytes), "process"
-    return None, ""
+    largest = float(result.max_rss_bytes) if result is not None else 0.0
+    if own.memory_peak_bytes:
+        return max(own.memory_peak_bytes, largest), "job"
+    if result is not None and result.memory_peak_bytes and not member.shared_with:
+        return float(result.memory_peak_bytes), "cached"
+    return (largest, "process") if largest else (None, "")
 
 
 def _figures(rule: str, attempts: Sequence[_Attempt]) -> RuleFigures:
@@ -249,7 +250,7 @@ _HEAD = [
 
 
 def _cells(one: RuleFigures) -> list[str]:
-    sign = "≥" if one.memory_peak_basis == "process" and one.memory_peak_mb is not None else ""
+    sign = {"process": "≥", "cached": "≤"}.get(one.memory_peak_basis, "")
     return [
         one.rule,
         str(one.jobs),

@@ -71,7 +71,7 @@ def _memory(figures: RuleFigures) -> tuple[int | None, str]:
     if peak is None or figures.attempts == figures.failed_attempts:
         return None, ""
     if figures.memory_peak_basis != "job":
-        return None, ""  # the largest process alone says nothing of what all need together
+        return None, ""  # a bound says nothing of what they need
     wanted = max(LEAST_MEMORY_MB, _rounded(peak * MEMORY_MARGIN))
     if asked is None or not _differs(wanted, asked):
         return None, ""
@@ -85,7 +85,7 @@ def _runtime(figures: RuleFigures) -> tuple[int | None, str]:
     wanted = max(LEAST_RUNTIME_MIN, -int(-longest * RUNTIME_MARGIN // 60))
     if not _differs(wanted, asked):
         return None, ""
-    return wanted, f"longest run {longest / 60:.1f} minutes over {figures.jobs} jobs, asked were {asked}"
+    return wanted, f"longest run {_time(longest)} over {figures.jobs} jobs, asked were {asked} minutes"
 
 
 def _threads(figures: RuleFigures) -> tuple[int | None, str]:
@@ -94,6 +94,10 @@ def _threads(figures: RuleFigures) -> tuple[int | None, str]:
     busy = figures.cpus * figures.cpu_percent / 100
     wanted = max(1, -int(-busy * MEMORY_MARGIN // 1))
     return wanted, f"{figures.cpus} CPUs were busy for {figures.cpu_percent:.0f} %: {wanted} may do (set-threads)"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} minutes"
 
 
 def _differs(wanted: int, asked: int) -> bool:

@@ -159,7 +159,10 @@ class MemberPool:
         if result.ok:
             self._say(f"{_name(member)}: ok{took}")
             return
-        self._say(f"{_name(member)}: failed{took}, exit code {result.exit_code}: {result.message}")
+        self._say(
+            f"{_name(member)}: failed{took}, exit code {result.exit_code}"
+            + (f": {result.message}" if result.message else "")
+        )
         if result.started_at is not None:
             for line in _tail(Path(member.log)):
                 self._say(f"  | {line}")
@@ -199,7 +202,7 @@ def _tail(path: Path, lines: int = 15, limit: int = 4000) -> list[str]:
 
 
 def _why(code: int, stopped_by: int | None) -> str:
-    """Why it is not well; empty for exit code 0."""
+    """Why it is not well, where the exit code does not say it."""
     if code == 0:
         return ""
     if stopped_by is not None:
@@ -208,7 +211,7 @@ def _why(code: int, stopped_by: int | None) -> str:
         return "killed by SIGKILL, as the kernel does when memory runs out"
     if code < 0:
         return f"ended by signal {-code}"
-    return "see its output"
+    return ""  # the exit code says it
 
 
 def _name(member: Member) -> str:

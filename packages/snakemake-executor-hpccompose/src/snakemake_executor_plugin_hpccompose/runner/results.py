@@ -34,7 +34,7 @@ class Result:
     max_rss_bytes: int = 0
     """Of its largest process, not of all together."""
     memory_peak_bytes: int | None = None
-    """Of the whole job, where it had one member only and the node's kernel keeps count."""
+    """Of the batch step with its file cache, where it had one member only and the node's kernel keeps count."""
     host: str = ""
     slurm_job_id: str = ""
     restart_count: int = 0

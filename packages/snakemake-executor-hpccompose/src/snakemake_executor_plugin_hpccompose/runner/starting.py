@@ -130,6 +130,7 @@ def _leave(code: int) -> NoReturn:
     import logging
 
     try:
+        _cancel_timers_of_snakemake()
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (ends idle workers of pools, which a join would wait for)
         atexit._run_exitfuncs()  # noqa: SLF001  (temporary folders of Snakemake and of rules are removed there)
         logging.shutdown()
@@ -137,6 +138,17 @@ def _leave(code: int) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _cancel_timers_of_snakemake() -> None:
+    """Its scheduler sets one of a second to limit the rate of jobs, and without this every job would wait for it."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer) and _is_of_snakemake(thread.function):
+            thread.cancel()
+
+
+def _is_of_snakemake(function: object) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] == "snakemake"
 
 
 def try_fork() -> None:

@@ -20,7 +20,7 @@ class Surroundings:
     host: str
 
     def memory_peak(self) -> int | None:
-        """Most memory that the whole job has used at once, in bytes; None: the kernel keeps no count of this job alone."""
+        """Most memory that the batch step has used at once, file cache included, in bytes; None: the kernel keeps no count of it alone."""
         folder = _job_cgroup(self.slurm_job_id)
         if folder is None:
             return None
