@@ -66,7 +66,9 @@ def slurm(session: nox.Session) -> None:
     """The same product on a private Slurm cluster; where its programs can be neither found nor installed, the tests are skipped by name."""
     session.install(*group("test"), "-e", CORE)
     session.run("python", "tests/bench/install_debian.py")
-    run_pytest(session, "-m", "slurm and not faults")
+    run_pytest(
+        session, "-m", "slurm and not faults", "-n", "2", "--dist", "loadfile"
+    )  # jobs mostly wait: a cluster each
 
 
 @nox.session

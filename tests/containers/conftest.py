@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.bench import ContainerBench, missing_programs
-from tests.slurm.conftest import shared_tmp, skip_or_fail_without, slurm_bench  # noqa: F401  (fixtures)
+from tests.slurm.conftest import nothing_left_running, shared_tmp, skip_or_fail_without, slurm_bench  # noqa: F401  (fixtures)
 
 _HERE = Path(__file__).resolve().parent
 

@@ -10,6 +10,7 @@ import pytest
 from tests.faults import profile
 from tests.faults.table import PROPERTY, Figure, Tell, added_up, as_lines
 from tests.slurm.conftest import (  # noqa: F401  (the fixtures of the bench)
+    nothing_left_running,
     shared_tmp,
     slurm_bench,
     slurm_bench_without_accounting,

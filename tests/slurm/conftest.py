@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,11 +49,25 @@ def slurm_bench_without_accounting() -> Iterator[SlurmBench]:
         yield bench
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """The jobs that a file of tests leaves take the nodes from nobody: files may run in any order, or side by side."""
+    yield
+    for bench, _ in _running.values():
+        if not _is_idle(bench):
+            bench.run(["scancel", "--user", getpass.getuser()])
+            bench.wait_for(partial(_is_idle, bench), timeout=60, what="the end of what a test left running")
+
+
 @pytest.fixture
 def shared_tmp(slurm_bench: SlurmBench, request: pytest.FixtureRequest) -> Path:
     """An empty folder that the test and all nodes of `slurm_bench` see as the same (`tmp_path` is not: nodes have their own /tmp)."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", request.node.name)[:40]
     return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=slurm_bench.shared_dir))
+
+
+def _is_idle(bench: SlurmBench) -> bool:
+    return not bench.run(["squeue", "--noheader"]).stdout
 
 
 @contextmanager
