@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compose_core import DoorSession, SchedulerUnreachable, SpecError, UsageError
+from compose_core import DoorSession, SchedulerRefused, SchedulerUnreachable, SpecError, UsageError
 from compose_core.testing import FakeCluster, accept_then_timeout
 
 SPEC = "runtime: {backend: host}\nservices:\n  app:\n    command: echo hi\n"
@@ -40,6 +41,31 @@ def test_a_key_stays_with_the_folder_it_was_submitted_from(cluster: FakeCluster,
     again = session(cluster, tmp_path).call("submit", asked(project_dir="elsewhere"))["job"]
     assert again["token"] == first["token"]
     assert len(cluster.jobs) == 1
+
+
+def test_a_key_that_came_to_nothing_goes_where_the_files_lie_now(cluster: FakeCluster, tmp_path: Path) -> None:
+    """The scheduler refused it; meanwhile the DAG's files have moved."""
+    cluster.settings = replace(cluster.settings, accounts=frozenset({"lab"}))
+    refused: dict[str, Any] = {"overrides": {"x-slurm": {"account": "nobody"}}}
+    with pytest.raises(SchedulerRefused):
+        session(cluster, tmp_path).call("submit", asked(**refused))
+    job = session(cluster, tmp_path).call("submit", asked(project_dir="elsewhere"))["job"]
+    assert job["project_dir"].endswith("/elsewhere")
+    assert session(cluster, tmp_path).call("find", {"keys": ["af-1-1"]})["jobs"]["af-1-1"]["token"] == job["token"]
+
+
+def test_keys_are_listed_with_their_labels(cluster: FakeCluster, tmp_path: Path) -> None:
+    """Whoever looks for orphans asks no scheduler for this."""
+    door = session(cluster, tmp_path)
+    for key in ("af-aa-g1-1", "af-aa-g2-1", "af-bb-g1-1"):
+        door.call("submit", asked(key, labels={"dag_id": key}))
+    cluster.programs_run.clear()
+    found = door.call("keys", {"prefix": "af-aa-"})["keys"]
+    assert [(entry["key"], entry["labels"]) for entry in found] == [
+        ("af-aa-g1-1", {"dag_id": "af-aa-g1-1"}),
+        ("af-aa-g2-1", {"dag_id": "af-aa-g2-1"}),
+    ]
+    assert cluster.programs_run == []
 
 
 def test_a_lost_answer_is_found_out_and_not_submitted_again(cluster: FakeCluster, tmp_path: Path) -> None:

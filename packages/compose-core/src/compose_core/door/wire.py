@@ -89,7 +89,7 @@ def error_of(said: Mapping[str, Any]) -> HpccError:
     code = str(said.get("code") or "failed")
     if code == SpecError.code and problems:
         return SpecError(problems)
-    kind = _KINDS.get(code) or _BY_STATUS.get(_status(said), HpccError)
+    kind = _kind(code, _status(said))
     first = problems[0] if problems else None
     error = kind(
         str(said.get("message") or "it failed without saying why"),
@@ -99,6 +99,12 @@ def error_of(said: Mapping[str, Any]) -> HpccError:
         code=code,
     )
     return error
+
+
+def _kind(code: str, status: int) -> type[HpccError]:
+    if code.startswith("refused-"):
+        return errors.SchedulerRefused
+    return _KINDS.get(code) or _BY_STATUS.get(status, HpccError)
 
 
 def _details(said: Mapping[str, Any], problems: list[Problem]) -> str:
