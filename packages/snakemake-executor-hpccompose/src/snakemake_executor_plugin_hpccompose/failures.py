@@ -19,7 +19,8 @@ _MIB = 1024 * 1024
 def why(placed: Placed, result: Result | None, snapshot: JobSnapshot | None) -> str:
     """One paragraph for the user; it ends with a blank, because Snakemake puts a sentence behind it."""
     parts = [_what(placed, result, snapshot), _asked_and_used(placed, result), _remedy(placed, result, snapshot)]
-    tails = [tail for path in (placed.log, batch_log(placed, snapshot)) if (tail := _tail(path))]
+    shown = (*_failed_services(snapshot), placed.log, batch_log(placed, snapshot))
+    tails = [tail for path in shown if (tail := _tail(path))]
     text = " ".join(part for part in parts if part)
     return f"{text} " if not tails else f"{text}\n" + "\n".join(tails) + "\n"
 
@@ -64,6 +65,13 @@ def _reasons(snapshot: JobSnapshot) -> list[str]:
         if one.state is not None and one.state.failure_reason and one.name != "main"
     ]
     return [snapshot.reason, snapshot.detail, *services]
+
+
+def _failed_services(snapshot: JobSnapshot | None) -> list[Path]:
+    """The logs of services beside the rule that ended the job."""
+    services = snapshot.services if snapshot is not None else ()
+    failed = [one for one in services if one.state is not None and one.state.failure_reason and one.name != "main"]
+    return [Path(one.log_path) for one in failed]
 
 
 def _took_s(result: Result | None, snapshot: JobSnapshot | None) -> float | None:

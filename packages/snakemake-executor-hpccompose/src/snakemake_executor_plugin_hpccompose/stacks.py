@@ -114,8 +114,11 @@ def stack_of(
     Raises: RuleError: they cannot run together, or something in them is wrong; with its place.
     """
     tree = _merged(rule, parts)
-    services = tree.items.get("services")
-    services = services if isinstance(services, MapNode) else MapNode({}, tree.mark)
+    path, shown = (parts[0].path, parts[0].shown) if parts else (base, str(base))
+    services = tree.items.get("services", MapNode({}, tree.mark))
+    if not isinstance(services, MapNode):
+        told(rule, lambda: load_spec(shown, tree=tree, variables=variables, project_dir=path.parent))
+        raise RuleError(rule, "`services` is no mapping.", where=tree.mark.at(("services",)))
     host = _host(rule, services, main, main_at, parts)
     changed: dict[str, Node] = {MAIN_SERVICE: _main_node(rule, services.items.get(host) if host else None)}
     changed |= {name: _sidecar(node) for name, node in services.items.items() if name != host}
@@ -124,7 +127,6 @@ def stack_of(
         "services": MapNode(changed, services.mark, services.key_marks),
         "x-slurm": _slurm(rule, [tree.items.get("x-slurm"), *slurm]),
     }
-    path, shown = (parts[0].path, parts[0].shown) if parts else (base, str(base))
     whole = MapNode(items, tree.mark, tree.key_marks)
     loaded = told(rule, lambda: load_spec(shown, tree=whole, variables=variables, project_dir=path.parent))
     _check_secrets(rule, loaded)
@@ -254,6 +256,8 @@ def _slurm(rule: str, sections: Iterable[Node | None]) -> Node:
 def _check_secrets(rule: str, loaded: LoadedSpec) -> None:
     """Values of secret-looking variables would stand in the files of every job."""
     for name in loaded.secret_values:
+        if _VARIABLE.fullmatch(name):
+            continue  # a wildcard may be called author
         what = f"the variable {name} looks secret, and would stand in the files of the job."
         remedy = f"Declare it: `secrets: {{{name}: {{env: {name}}}}}`, and name it in `secrets:` of the service."
         raise RuleError(rule, what, where=loaded.locate("services"), remedy=remedy)
