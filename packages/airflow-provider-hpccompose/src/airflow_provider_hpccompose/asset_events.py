@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
@@ -17,6 +17,15 @@ def aliases_of(artifact_assets: Mapping[str, str | AssetAlias] | None) -> list[A
     """The outlets of a task that tells of these bundles: names and aliases, each once."""
     found = {_alias(value).name: _alias(value) for value in (artifact_assets or {}).values()}
     return list(found.values())
+
+
+def outlets_with(
+    task_options: MutableMapping[str, Any], artifact_assets: Mapping[str, str | AssetAlias] | None
+) -> dict[str, Any]:
+    """The outlets of a task, those of its bundles added; they are taken out of its options."""
+    if not artifact_assets:
+        return {}
+    return {"outlets": [*(task_options.pop("outlets", None) or ()), *aliases_of(artifact_assets)]}
 
 
 def tell_of_artifacts(

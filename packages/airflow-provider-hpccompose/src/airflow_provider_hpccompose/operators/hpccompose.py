@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_hpccompose.asset_events import outlets_with, tell_of_artifacts
 from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.doors import ArtifactReport, JobHandle, JobReport
 from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
@@ -27,6 +28,8 @@ class HpcComposeOperator(SubmittingOperator, WatchingOperator):
 
     :param artifacts: Bundles to export once the job ended well; True: all.
     :param artifacts_dest: Folder to export to instead of the one that the spec names.
+    :param artifact_assets: Bundle to `AssetAlias` or its name: once the bundle is exported whole, an event of the alias tells its
+        address and, in `extra`, its SHA-256, manifest, bytes, files, job and trial.
 
     The task returns the result (`state`, `verdict`, `exit_code`, `services`, `artifacts` …) and pushes the job as XCom `job` before it
     waits.
@@ -39,11 +42,18 @@ class HpcComposeOperator(SubmittingOperator, WatchingOperator):
     ui_color = "#dcecf7"
 
     def __init__(
-        self, *, artifacts: bool | Sequence[str] = False, artifacts_dest: str | None = None, **job_options: Any
+        self,
+        *,
+        artifacts: bool | Sequence[str] = False,
+        artifacts_dest: str | None = None,
+        artifact_assets: Mapping[str, Any] | None = None,
+        **job_options: Any,
     ) -> None:
-        super().__init__(**job_options)
-        self.artifacts = artifacts
+        told = outlets_with(job_options, artifact_assets)
+        super().__init__(**job_options, **told)
+        self.artifacts = artifacts or sorted(artifact_assets or ())
         self.artifacts_dest = artifacts_dest
+        self.artifact_assets = artifact_assets
 
     def execute(self, context: Context) -> dict[str, Any]:
         """The result, when the job is over before the wait begins or the task does not defer.
@@ -59,6 +69,7 @@ class HpcComposeOperator(SubmittingOperator, WatchingOperator):
         if self.artifacts:
             bundles = () if isinstance(self.artifacts, bool) else tuple(self.artifacts)
             exported = _export(self, handle, bundles, self.artifacts_dest)
+            _tell(self, context, handle, exported, trial=self.trial)
         return result_of(handle, report, artifacts=exported, trial=self.trial)
 
 
@@ -117,6 +128,7 @@ class HpcComposeArtifactsOperator(ConnectedOperator):
     :param bundles: Which bundles; all unless some are named.
     :param dest: Folder to export to instead of the one that the spec names; in the workspace, if it is relative.
     :param checksum: Tell one SHA-256 per bundle, of names and contents.
+    :param artifact_assets: As of `HpcComposeOperator`.
     """
 
     template_fields: Sequence[str] = ("job", "bundles", "dest", "hpccompose_conn_id")
@@ -131,13 +143,16 @@ class HpcComposeArtifactsOperator(ConnectedOperator):
         bundles: Sequence[str] = (),
         dest: str | None = None,
         checksum: bool = True,
+        artifact_assets: Mapping[str, Any] | None = None,
         **task_options: Any,
     ) -> None:
-        super().__init__(**task_options)
+        told = outlets_with(task_options, artifact_assets)
+        super().__init__(**task_options, **told)
         self.job = job
         self.bundles = bundles
         self.dest = dest
         self.checksum = checksum
+        self.artifact_assets = artifact_assets
 
     def execute(self, context: Context) -> dict[str, Any]:
         """By bundle: uri, manifest, sha256, bytes, files.
@@ -146,7 +161,9 @@ class HpcComposeArtifactsOperator(ConnectedOperator):
         """
         handle = handle_from(self.job)
         context["ti"].xcom_push(key=JOB_KEY, value=handle.as_json())
-        return _export(self, handle, tuple(self.bundles), self.dest, checksum=self.checksum).bundles
+        exported = _export(self, handle, tuple(self.bundles), self.dest, checksum=self.checksum)
+        _tell(self, context, handle, exported)
+        return exported.bundles
 
 
 class HpcComposeCancelOperator(ConnectedOperator):
@@ -196,3 +213,19 @@ def _export(
     for warning in exported.warnings:
         operator.log.warning("%s", warning)
     return exported
+
+
+def _tell(
+    operator: HpcComposeOperator | HpcComposeArtifactsOperator,
+    context: Context,
+    handle: JobHandle,
+    exported: ArtifactReport,
+    *,
+    trial: Mapping[str, Any] | None = None,
+) -> None:
+    """The asset events of what was exported."""
+    extra = {"job_id": handle.job_id, "token": handle.token, "trial": dict(trial) if trial else None}
+    cluster = handle.cluster or "default"
+    told = tell_of_artifacts(context, operator.artifact_assets, exported.bundles, cluster=cluster, extra=extra)
+    for address in told:
+        operator.log.info("Asset event for %s", address)
