@@ -11,6 +11,7 @@ import pytest
 
 from tests.airflow.airflow_bench import AirflowBench, missing_requirements
 from tests.airflow.connections import LOCAL, SLURM, connection, ssh_connections
+from tests.airflow.dag_tests import DagTests
 from tests.airflow.sshd_bench import login_node
 from tests.airflow.sshd_bench import missing_programs as missing_for_login_node
 from tests.slurm.bench import SlurmBench
@@ -54,3 +55,9 @@ def airflow_bench(
                 node = stack.enter_context(login_node(tmp_path_factory.mktemp("login"), slurm.environment))
                 environment |= ssh_connections(node, slurm.shared_dir / "login-workspace")
         yield stack.enter_context(AirflowBench(environment=environment, dags=sorted(DAGS.glob("*.py"))))
+
+
+@pytest.fixture(scope="session")
+def dag_tests(tmp_path_factory: pytest.TempPathFactory) -> DagTests:
+    """A home for `dag.test()`: a database and the embedded engine, no server."""
+    return DagTests(tmp_path_factory.mktemp("dag-tests") / "home")

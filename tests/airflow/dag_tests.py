@@ -83,7 +83,9 @@ class DagTests:
             "AIRFLOW_CONN_HPCCOMPOSE_DEFAULT": json.dumps(connection),
             **(environment or {}),
         }
-        (home / "dags").mkdir(parents=True)
+        self.dags = home / "dags"
+        """DAG files have to lie below it."""
+        self.dags.mkdir(parents=True)
         self._run("-m", "airflow", "db", "migrate")
 
     def run(self, *dags: tuple[Path, str]) -> dict[str, DagResult]:

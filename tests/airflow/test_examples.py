@@ -26,14 +26,13 @@ EXAMPLES = {
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Mapping[str, DagResult]:
+def results(dag_tests: DagTests, repository: Path) -> Mapping[str, DagResult]:
     """Every example, run once."""
-    tests = DagTests(tmp_path_factory.mktemp("examples") / "home")
-    folder = tests.home / "dags" / "airflow"
+    folder = dag_tests.dags / "airflow"
     ignored = shutil.ignore_patterns(".hpc-compose", "results", "slurm-*", "ranking", "__pycache__")
     shutil.copytree(repository / "examples" / "airflow", folder, ignore=ignored)
     chosen = [name for name in EXAMPLES if name != "etl_with_database" or _has_postgres()]
-    return tests.run(*((folder / EXAMPLES[name], name) for name in chosen))
+    return dag_tests.run(*((folder / EXAMPLES[name], name) for name in chosen))
 
 
 def test_every_example_is_run_here(repository: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_sweep_that_is_ended_is_over_with_its_trials(door: LocalDoor) -> None:
     )
     request = SweepRequest(key="af-long-1", compose_file="long.yaml")
     handle = door.submit_sweep(request)
-    assert door.stop_sweeps_of(request, ["af-long-0", "af-long-1"], reason="teardown") == [handle.sweep_id]
+    assert door.stop_sweeps_of(["af-long-0", "af-long-1"], reason="teardown") == [handle.sweep_id]
     report = finished(door, handle)
     assert (report.failed, report.stop_reason) == (2, "teardown")
 

@@ -21,6 +21,7 @@ with DAG(
     catchup=False,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     tags=["hpccompose", "example"],
+    render_template_as_native_obj=True,  # `trial` below is a mapping, not its text
     doc_md=__doc__,
 ) as dag:
     sweep = HpcComposeSweepTaskGroup(
@@ -35,7 +36,7 @@ with DAG(
     final = HpcComposeOperator(
         task_id="final",
         compose_file="compose.yaml",
-        trial="{{ ti.xcom_pull(task_ids='sweep.collect')['best']['variables'] | tojson }}",
+        trial="{{ ti.xcom_pull(task_ids='sweep.collect')['best']['variables'] }}",
         job_name="final",
     )
     sweep >> final

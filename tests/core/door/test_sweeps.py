@@ -173,3 +173,19 @@ def test_an_unknown_sweep_is_an_error(sweeps: Sweeps) -> None:
     """Not an empty answer."""
     with pytest.raises(HpccError, match="no sweep af-9"):
         ask(sweeps, "sweep-state", project_dir="", sweep_id="af-9")
+
+
+def test_a_key_is_found_in_the_folder_that_it_was_submitted_from(sweeps: Sweeps) -> None:
+    """A file that changed may have been sent to another folder: the key stands for what there is."""
+    submit(sweeps)
+    other = sweeps.folder / "other"
+    other.mkdir()
+    (other / "compose.yaml").write_text(sweeps.file.read_text())
+    answer = submit(sweeps, project_dir="other")
+    assert (answer["attached"], answer["project_dir"]) == (True, str(sweeps.folder))
+    assert sweeps.sbatch_calls() == 1
+    again = ask(
+        sweeps, "submit-sweep", key="af-2", project_dir="other", compose_file="compose.yaml", supersedes=["af-1"]
+    )
+    assert again["superseded"] == ["af-1"]
+    assert again["sweep"]["project_dir"] == str(other)

@@ -13,6 +13,7 @@ from airflow_provider_hpccompose.doors import CallingDoor, Door, JobHandle, Subm
 from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError
 from airflow_provider_hpccompose.settings import ConnectionSettings
 from airflow_provider_hpccompose.staging import send_inputs, with_local_places
+from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepRequest, SweepTable
 
 if TYPE_CHECKING:
     from compose_core import OpenSshTarget, RemoteDoor
@@ -41,6 +42,32 @@ class SshDoor(CallingDoor):
         sent = send_inputs(self, Path(request.compose_file), folder=request.labels.get("dag_id", "staged"))
         with with_local_places(sent):
             return super().submit(replace(request, compose_file=sent.remote_file))
+
+    def submit_sweep(self, request: SweepRequest) -> SweepHandle:
+        """The one sweep of the request's key, its files sent before.
+
+        Raises: SpecError: the compose file is wrong; places are those of the file here.
+        """
+        if request.compose_file is None or not request.stage:
+            return super().submit_sweep(request)
+        sent = send_inputs(self, Path(request.compose_file), folder=request.labels.get("dag_id", "staged"))
+        with with_local_places(sent):
+            return super().submit_sweep(replace(request, compose_file=sent.remote_file))
+
+    def rank_trials(
+        self,
+        request: SweepRequest,
+        jobs: Mapping[str, JobHandle],
+        *,
+        sweep_id: str,
+        dest: str | None = None,
+        top: int = 50,
+    ) -> SweepTable:
+        """The ranking by the objective of a compose file that is sent before."""
+        if request.compose_file is not None and request.stage:
+            sent = send_inputs(self, Path(request.compose_file), folder=request.labels.get("dag_id", "staged"))
+            request = replace(request, compose_file=sent.remote_file)
+        return super().rank_trials(request, jobs, sweep_id=sweep_id, dest=dest, top=top)
 
 
 def ssh_door(settings: ConnectionSettings, connection: Any = None) -> Door:

@@ -32,6 +32,8 @@ class SweepRequest(Plain):
     throttle: int | None = None
     supersedes: list[str] = field(default_factory=list)
     """Keys that count no more: their sweeps are stopped first."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Kept beside the key: which task of which run it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,10 +170,9 @@ class SweepCalls:
         """Its trials are asked to end; False: it was over."""
         return bool(self.call("stop-sweep", {**_place(handle), "reason": reason})["stopped"])
 
-    def stop_sweeps_of(self, request: SweepRequest, keys: list[str], *, reason: str | None = None) -> list[str]:
+    def stop_sweeps_of(self, keys: list[str], *, reason: str | None = None) -> list[str]:
         """Whatever was submitted under these keys is asked to end; the ids of what was not over."""
-        place = {"project_dir": request.project_dir, "compose_file": request.compose_file}
-        return list(self.call("stop-sweep", {**place, "keys": keys, "reason": reason})["stopped"])
+        return list(self.call("stop-sweep", {"keys": keys, "reason": reason})["stopped"])
 
 
 def _place(handle: SweepHandle) -> dict[str, str]:

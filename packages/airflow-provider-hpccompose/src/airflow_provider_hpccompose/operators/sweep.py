@@ -270,21 +270,19 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
         return max(1.0, float(asked))
 
 
-class HpcComposeSweepStopOperator(SweepSourceOperator):
+class HpcComposeSweepStopOperator(ConnectedOperator):
     """Ends a sweep that still waits or runs; a teardown: `stop.as_teardown(setups=submit)`.
 
-    :param sweep: The handle. Without one the sweeps are looked for that `submit_task_id` may have submitted, when that is given
-        together with the arguments that it was submitted with.
+    :param sweep: The handle. Without one, whatever `submit_task_id` may have submitted is looked for.
     :param submit_task_id: The task whose worker may have died between submitting and saying so.
     """
 
-    template_fields: Sequence[str] = (*SOURCE_FIELDS, "sweep")
-    template_ext: Sequence[str] = ()
-    template_fields_renderers: ClassVar[dict[str, str]] = {**SOURCE_RENDERERS, "sweep": "json"}
+    template_fields: Sequence[str] = ("sweep", "hpccompose_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sweep": "json"}
     ui_color = "#f7e3dc"
 
-    def __init__(self, *, sweep: Any, submit_task_id: str | None = None, **source_options: Any) -> None:
-        super().__init__(**source_options)
+    def __init__(self, *, sweep: Any, submit_task_id: str | None = None, **task_options: Any) -> None:
+        super().__init__(**task_options)
         self.sweep = sweep
         self.submit_task_id = submit_task_id
 
@@ -299,9 +297,7 @@ class HpcComposeSweepStopOperator(SweepSourceOperator):
                 handle = sweep_from(self.sweep)
                 stopped = [handle.sweep_id] if sweeps_of(self).stop_sweep(handle, reason=reason) else []
             elif self.submit_task_id is not None:
-                stopped = sweeps_of(self).stop_sweeps_of(
-                    self.request(context, key=""), self._keys(context), reason=reason
-                )
+                stopped = sweeps_of(self).stop_sweeps_of(self._keys(context), reason=reason)
             else:
                 stopped = []
         self.log.info("Ended: %s", ", ".join(stopped) or "nothing, all was over")

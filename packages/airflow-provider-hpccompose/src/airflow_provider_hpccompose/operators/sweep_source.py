@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
+from airflow_provider_hpccompose.identity import TaskIdentity
 from airflow_provider_hpccompose.job_requests import absolute_file, folder_name, spec_text, texts
-from airflow_provider_hpccompose.operators.connected import ConnectedOperator
+from airflow_provider_hpccompose.operators.connected import ConnectedOperator, instance_id
 from airflow_provider_hpccompose.sweep_doors import SweepCalls, SweepRequest
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class SweepSourceOperator(ConnectedOperator):
             max_trials=int(self.max_trials) if self.max_trials else None,
             throttle=throttle,
             supersedes=supersedes or [],
+            labels=TaskIdentity.of(context["ti"], self.retries or 0, instance_id()).labels,
         )
 
     def _file(self) -> str:

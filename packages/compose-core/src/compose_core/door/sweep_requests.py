@@ -35,6 +35,8 @@ class SubmitSweepArguments(SweepSource):
     throttle: int | None = Field(default=None, ge=1)
     supersedes: list[str] = Field(default_factory=list, max_length=1000)
     """Keys that count no more: what was submitted under them is stopped first."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Kept beside the key, for whoever asks which keys there are."""
 
 
 class SweepArguments(_Arguments):
@@ -68,8 +70,7 @@ class StopSweepArguments(_Arguments):
     """A sweep, or all that were submitted under some keys."""
 
     project_dir: str | None = None
-    compose_file: str | None = None
-    """What was submitted under the keys: its folder is the project."""
+    """The sweep's; keys are those of the workspace."""
     sweep_id: str | None = None
     keys: list[str] = Field(default_factory=list, max_length=1000)
     reason: str | None = None

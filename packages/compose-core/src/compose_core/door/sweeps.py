@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compose_core.door.keys import WorkspaceKeys
 from compose_core.errors import HpccError, UsageError
 from compose_core.job_state import JobState
 from compose_core.records.atomic import replace_file
@@ -54,10 +55,14 @@ def submit_sweep(session: DoorSession, asked: SubmitSweepArguments) -> Answer:
     """
     if (asked.compose_file is None) == (asked.spec is None):
         raise UsageError("a compose file or a spec has to be given, and not both", code="door-arguments")
-    project = _project(session, asked)
     site = _with_variables(session.site, asked.variables)
-    stopped = _stop_all(site, project, asked.supersedes, reason="superseded by a new submission")
+    keys = WorkspaceKeys(session.workspace, session.site.clock)
+    wanted = _project(session, asked)
+    stopped = _stop_all(site, keys, asked.supersedes, reason="superseded by a new submission")
+    project = keys.claim(asked.key, wanted, {**asked.labels, "kind": "sweep"}, is_taken=_has_sweep)
     sweep_id = _next_id(project, asked.key)
+    if project != wanted and _has_sweep(project, sweep_id):
+        asked = asked.model_copy(update={"spec": None, "compose_file": _known_file(project, sweep_id)})
     known = read_sweep(sweep_paths(ProjectPaths(project), sweep_id)) is not None
     result = ensure_sweep(
         site,
@@ -122,8 +127,8 @@ def rank_trials(session: DoorSession, asked: RankArguments) -> Answer:
 def end_sweep(session: DoorSession, asked: StopSweepArguments) -> Answer:
     """The end of the sweep, or of all that were submitted under the keys; what is over already stays as it is."""
     if asked.sweep_id is None:
-        project = _folder(session, asked.project_dir, asked.compose_file)
-        return {"stopped": _stop_all(session.site, project, asked.keys, reason=asked.reason)}
+        keys = WorkspaceKeys(session.workspace, session.site.clock)
+        return {"stopped": _stop_all(session.site, keys, asked.keys, reason=asked.reason)}
     project = _folder(session, asked.project_dir, None)
     manifest = find_sweep(ProjectPaths(project), asked.sweep_id)
     return {"stopped": [manifest.sweep_id] if _stop(session.site, manifest, asked.reason) else []}
@@ -200,11 +205,22 @@ def _is_unreachable(found: SweepState) -> bool:
     return any(one.snapshot is not None and one.snapshot.state is JobState.UNREACHABLE for one in found.trials)
 
 
-def _stop_all(site: Site, project: Path, keys: Sequence[str], *, reason: str | None) -> list[str]:
+def _has_sweep(project: Path, sweep_id: str) -> bool:
+    return read_sweep(sweep_paths(ProjectPaths(project), sweep_id)) is not None
+
+
+def _known_file(project: Path, sweep_id: str) -> str:
+    """What the sweep was submitted from, which is not asked for anew."""
+    return find_sweep(ProjectPaths(project), sweep_id).compose_file
+
+
+def _stop_all(site: Site, known: WorkspaceKeys, keys: Sequence[str], *, reason: str | None) -> list[str]:
     """The ids of the sweeps under these keys that were asked to end."""
     stopped = []
     for key in keys:
-        for sweep_id in _ids(key):
+        project = known.folder_of(key)
+        for sweep_id in _ids(key) if project is not None else ():
+            assert project is not None
             manifest = read_sweep(sweep_paths(ProjectPaths(project), sweep_id))
             if manifest is None:
                 break
