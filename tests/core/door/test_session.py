@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from compose_core import DoorSession, SchedulerRefused, SchedulerUnreachable, SpecError, UsageError
+from compose_core import (
+    DoorSession,
+    JobState,
+    SchedulerRefused,
+    SchedulerUnreachable,
+    SpecError,
+    UsageError,
+    find_job,
+    observe,
+)
+from compose_core.door.reports import verdict_of
 from compose_core.testing import FakeCluster, accept_then_timeout
 
 SPEC = "runtime: {backend: host}\nservices:\n  app:\n    command: echo hi\n"
@@ -149,3 +159,13 @@ def test_what_makes_no_sense_is_refused(
     with pytest.raises(UsageError):
         session(cluster, tmp_path).call(verb, arguments)
     assert cluster.jobs == []
+
+
+def test_a_job_whose_script_could_not_be_started_is_the_sites_failure(cluster: FakeCluster, tmp_path: Path) -> None:
+    """Slurm calls it FAILED; the program never ran, and another try may do better."""
+    door = session(cluster, tmp_path)
+    job = door.call("submit", asked())["job"]
+    snapshot = observe(door.site, [find_job(Path(job["project_dir"]), job["job_id"])])[0]
+    failed = replace(snapshot, state=JobState.FAILED, terminal=True, reason="JobLaunchFailure")
+    assert verdict_of(failed) == "infra"
+    assert verdict_of(replace(failed, reason="NonZeroExitCode")) == "app_failed"

@@ -28,10 +28,16 @@ _OF_STATE: dict[JobState, Verdict] = {
 }
 
 
+_NEVER_BEGAN = frozenset({"JobLaunchFailure", "SystemFailure"})
+"""Why Slurm calls a job FAILED whose script it could not start.  Source: squeue(1), JOB REASON CODES; seen with 22.05."""
+
+
 def verdict_of(snapshot: JobSnapshot) -> Verdict:
     """What came of the job; `active` while it may still change."""
     if snapshot.state is JobState.UNREACHABLE:
         return "unreachable"
+    if snapshot.state is JobState.FAILED and snapshot.terminal and snapshot.reason in _NEVER_BEGAN:
+        return "infra"
     if snapshot.terminal:
         return _OF_STATE.get(snapshot.state, "unknown")
     return "unknown" if snapshot.state is JobState.UNKNOWN else "active"
