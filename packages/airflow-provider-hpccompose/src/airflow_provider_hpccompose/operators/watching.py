@@ -77,6 +77,8 @@ class WatchingOperator(ConnectedOperator):
         self.log_services = log_services
         self.on_kill_action = on_kill_action
         self._job: JobHandle | None = None
+        self._job_file = ""
+        self._returned: dict[str, Any] = {}
 
     def wait_for(self, context: Context, handle: JobHandle, report: JobReport | None = None) -> dict[str, Any]:
         """The result once the job is over; with `deferrable` the task is deferred, and `execute_complete` gives it.
@@ -187,6 +189,7 @@ class WatchingOperator(ConnectedOperator):
         Raises: HpcComposeError, AirflowSkipException: it did not end well.
         """
         self._job = None  # nothing is left that a kill could end
+        self._job_file = handle.compose_file
         self._show_logs(handle, LogStream(write=self._write, offsets=dict(offsets)), is_last=True)
         failure = failure_of_report(
             report.as_json(),
@@ -198,7 +201,15 @@ class WatchingOperator(ConnectedOperator):
         if failure is not None:
             raise failure
         self.log.info("Job %s ended %s.", handle.job_id, report.state)
-        return self.result(context, handle, report)
+        self._returned = self.result(context, handle, report)
+        return self._returned
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What OpenLineage is told: the compose file as input, exported artifacts as outputs, the job's id."""
+        from airflow_provider_hpccompose.openlineage import lineage_of
+
+        compose_file = self._job_file or None
+        return lineage_of(self._returned, compose_file=compose_file) if self._returned else None
 
     def _given_up(self, context: Context, handle: JobHandle, event: Mapping[str, Any]) -> AirflowException:
         """What to raise when the wait ended before the job; that is cancelled where a limit says so or no further try would find it."""
