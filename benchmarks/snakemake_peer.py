@@ -187,20 +187,25 @@ class Course:
         return max((int(row) for row in rows if row.isdigit()), default=0)
 
     def _cpu_of_jobs(self, first: int) -> float:
-        """TotalCPU of all steps since that job; the accounting is given a moment to hear of the last ones."""
-        time.sleep(3)
-        total = 0.0
-        for row in self._accounting("JobIDRaw,TotalCPU"):
-            job, _, cpu = row.partition("|")
-            if "." in job and int(job.partition(".")[0]) >= first:
-                total += cpu_seconds(cpu)
-        return total
+        """TotalCPU of all steps since that job, once the accounting has heard how each of them ended."""
+        deadline = time.monotonic() + 90
+        while True:
+            rows = [row.split("|") for row in self._accounting("JobIDRaw,State,TotalCPU")]
+            mine = [(job, state, cpu) for job, state, cpu in rows if int(job.partition(".")[0]) >= first]
+            steps = {
+                job.partition(".")[0]
+                for job, state, _ in mine
+                if job.endswith(".batch") and state not in ("RUNNING", "PENDING")
+            }
+            if steps >= {job for job, _, _ in mine if "." not in job} or time.monotonic() > deadline:
+                return sum(cpu_seconds(cpu) for job, _, cpu in mine if "." in job)
+            time.sleep(2)
 
     def _accounting(self, columns: str) -> list[str]:
         done = self.bench.run(
             ["sacct", "--noheader", "--parsable2", "--starttime=now-1day", f"--format={columns}"], timeout=60
         )
-        return done.stdout.split()
+        return done.stdout.splitlines()
 
 
 def cpu_seconds(text: str) -> float:
@@ -344,9 +349,9 @@ def measure(asked: argparse.Namespace) -> list[Figures]:
         course = Course(bench)
         sides = []
         if "ours" in asked.who:
-            sides.append(
-                Side("ours", sys.executable, ("--executor", "hpccompose", "--hpccompose-pack", str(asked.pack)))
-            )
+            ours = ("--executor", "hpccompose")
+            sides.append(Side("ours", sys.executable, ours))
+            sides.append(Side(PACKED, sys.executable, (*ours, "--hpccompose-pack", str(asked.pack))))
         if "peer" in asked.who:
             python = peer_environment(
                 asked.peer_environment or course.folder / "peer-environment"
