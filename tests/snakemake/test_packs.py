@@ -84,8 +84,9 @@ def test_a_task_with_room_for_several_asks_for_their_memory() -> None:
     assert slurm == {"mem": "1400M", "time": "00:05:00"}
 
 
-def test_members_of_packs_fail_and_are_repeated_by_themselves(workflow: Workflow) -> None:
+def test_members_of_packs_fail_and_are_repeated_by_themselves(slurm_workflow: Workflow) -> None:
     """Seven jobs are one array of two tasks; the one that failed is repeated alone, and the report counts all attempts."""
+    workflow = slurm_workflow
     workflow.write(PACKED)
     run = workflow.run("--jobs", "20", "--hpccompose-pack", "4", "--hpccompose-efficiency-report", timeout=280)
     assert run.returncode == 0, run.stdout
@@ -100,8 +101,7 @@ def test_members_of_packs_fail_and_are_repeated_by_themselves(workflow: Workflow
     rows = {row["rule"]: row for row in csv.DictReader(report.read_text().splitlines())}
     assert (rows["short"]["jobs"], rows["short"]["attempts"], rows["short"]["failed_attempts"]) == ("7", "8", "1")
     assert "What the rules used:" in run.stdout
-    if workflow.engine == "slurm":
-        assert float(rows["join"]["memory_peak_mb"]) > 10
+    assert float(rows["join"]["memory_peak_mb"]) > 10
 
 
 def test_what_rules_needed_is_left_as_a_profile(local_workflow: Workflow) -> None:
