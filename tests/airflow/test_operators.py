@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
-from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, TaskDeferred
 
 from airflow_provider_hpccompose import exceptions
 from airflow_provider_hpccompose.doors import JobHandle
@@ -201,19 +200,20 @@ def test_an_outage_at_the_last_try_leaves_no_job_behind(door: FakeDoor, ti: Fake
 @pytest.mark.parametrize(
     ("error", "max_tries", "expected", "is_cancelled"),
     [
-        ("Trigger timeout", 3, TaskDeferralTimeout, True),
-        ("Trigger failure", 3, TaskDeferralError, False),
-        ("Trigger failure", 0, TaskDeferralError, True),
+        ("Trigger timeout", 3, "TaskDeferralTimeout", True),
+        ("Trigger failure", 3, "TaskDeferralError", False),
+        ("Trigger failure", 0, "TaskDeferralError", True),
     ],
 )
 def test_airflows_own_end_of_a_deferral_orphans_no_job(
-    door: FakeDoor, ti: FakeTaskInstance, error: str, max_tries: int, expected: type[Exception], is_cancelled: bool
+    door: FakeDoor, ti: FakeTaskInstance, error: str, max_tries: int, expected: str, is_cancelled: bool
 ) -> None:
     """Neither the trigger's nor the operator's on_kill is called then."""
     deferred(door, ti)
     ti.max_tries = max_tries
-    with pytest.raises(expected):
+    with pytest.raises(AirflowException) as caught:
         task(door).resume_execution("__fail__", {"error": error}, context(ti))
+    assert type(caught.value).__name__ == expected  # which lives in other modules before Airflow 3.2
     assert bool(door.cancelled) is is_cancelled
 
 
