@@ -207,6 +207,7 @@ def test_the_environment_names_the_file_of_partitions_too(tmp_path: Path) -> Non
 
 
 def test_rules_of_the_mapping_file_are_patterns(world: World) -> None:
+    world.options = JobOptions(workdir=world.folder, containers=True)
     world.write("stacks/redis.yaml", REDIS)
     world.map("""
 defaults: {pack: 3, needs: [vllm]}

@@ -132,7 +132,7 @@ def test_what_cannot_be_is_told_before_anything_is_submitted(local_workflow: Wor
     run = workflow.run("--jobs", "5", "--keep-going", "--hpccompose-partition-config", "partitions.yaml")
     assert run.returncode == 1
     said = (
-        ("rule missing:", "there is no compose file none.yaml"),
+        ("rule missing: Snakefile:4: there is no compose file none.yaml",),
         ("rule wrong:", "wrong.yaml:2:20 runtime.backend", "Did you mean host?"),
         ("rule unknown:", "right.yaml:2:11", "no service 'b'", "Services there: a"),
         ("rule long:", "partitions.yaml:1:1", "partitions.yaml:2:3", "runtime=100 is more than its max_runtime 10"),
@@ -167,3 +167,62 @@ def test_a_wrong_mapping_file_ends_the_run_at_once(local_workflow: Workflow) -> 
     assert run.returncode == 1
     assert "mapping.yaml:2:9 rules.all.packs" in run.stdout
     assert "Did you mean pack?" in run.stdout
+
+
+def test_an_mpi_rule_has_the_whole_allocation(slurm_workflow: Workflow) -> None:
+    """Its own command starts once, and the tasks that its launcher starts are on all nodes."""
+    slurm_workflow.write("""
+        rule all:
+            input: "ranks.txt"
+        rule simulate:
+            output: "ranks.txt"
+            resources: mpi="srun", nodes=2, tasks=4, mem_mb=100, runtime=3
+            shell: "echo once >> starts; {resources.mpi} -n {resources.tasks} sh -c 'echo $SLURM_PROCID $SLURMD_NODENAME' > {output}"
+        """)
+    run = slurm_workflow.run("--jobs", "5")
+    assert run.returncode == 0, run.stdout
+    lines = sorted(line.split() for line in slurm_workflow.text("ranks.txt").splitlines())
+    assert [rank for rank, _ in lines] == ["0", "1", "2", "3"]
+    assert len({node for _, node in lines}) == 2
+    assert slurm_workflow.text("starts") == "once\n"
+
+
+def test_a_rule_with_several_tasks_starts_once(workflow: Workflow) -> None:
+    workflow.write("""
+        rule all:
+            output: "starts"
+            resources: tasks=2, gpu=0, mem_mb=100, runtime=3
+            shell: "echo once >> {output}"
+        """)
+    run = workflow.run("--jobs", "5")
+    assert run.returncode == 0, run.stdout
+    assert workflow.text("starts") == "once\n"
+
+
+def test_a_group_has_the_services_of_its_members(local_workflow: Workflow) -> None:
+    """One member alone asks for them, which only the mapping file can say."""
+    workflow = with_store(local_workflow, "a")
+    workflow.write("""
+        rule all:
+            input: "sum.txt"
+        rule ask:
+            output: "a.txt"
+            group: "g"
+            shell: "python3 ask.py a 1 > {output}"
+        rule sum:
+            input: "a.txt"
+            output: "sum.txt"
+            group: "g"
+            shell: "cp {input} {output}"
+        """)
+    workflow.write(
+        "runtime: {backend: host}\nservices:\n  store:\n    extends: {file: store.yaml, service: store}\n"
+        "    environment: {SET_BY: group, HPCC_WILDCARD_i: none}\n  client: {environment: {GREETING: hi}}\n",
+        "stacks/group.yaml",
+    )
+    workflow.write(STACK.replace("attempt ${HPCC_ATTEMPT} of ${HPCC_WILDCARD_i}", "me"), "stacks/store.yaml")
+    workflow.write("rules: {ask: {compose: stacks/group.yaml, main: client}}\n", "mapping.yaml")
+    run = workflow.run("--jobs", "5", "--hpccompose-config", "mapping.yaml")
+    assert run.returncode == 0, run.stdout
+    assert workflow.text("sum.txt").split()[0] == "a"
+    assert workflow.submissions == 1

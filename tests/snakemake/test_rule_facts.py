@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,3 +75,16 @@ def test_a_group_is_told_by_its_members() -> None:
 def test_a_title_names_rule_and_wildcards() -> None:
     """For messages."""
     assert facts_of(replace(ALIGN, wildcards={"sample": "a"})).title == "align(sample=a)"
+
+
+def test_the_place_of_a_rule_is_known() -> None:
+    """For errors about it; a rule of another folder keeps its whole path."""
+    job = FakeJob()
+    rule = SimpleNamespace(name="align", shellcmd="", lineno=12, snakefile=str(Path("rules/a.smk").absolute()))
+    placed = SimpleNamespace(
+        **{name: getattr(job, name) for name in dir(job) if not name.startswith("_")} | {"rule": rule}
+    )
+    facts = facts_of(placed)
+    assert (facts.snakefile, facts.line) == ("rules/a.smk", 12)
+    rule.snakefile = "/elsewhere/Snakefile"
+    assert facts_of(placed).snakefile == "/elsewhere/Snakefile"

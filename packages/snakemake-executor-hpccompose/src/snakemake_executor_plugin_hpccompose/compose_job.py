@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from compose_core import LoadedSpec, load_spec, parse_memory_mib
+from compose_core import LoadedSpec, Location, load_spec, parse_memory_mib
 from snakemake_executor_plugin_hpccompose.absolute_paths import make_paths_absolute
 from snakemake_executor_plugin_hpccompose.allocation import (
     Extra,
@@ -118,9 +118,19 @@ def compose_job(facts: RuleFacts, options: JobOptions, mapping: Mapping = EMPTY)
     alike = (facts.rules, facts.threads, tuple(sorted(facts.resources.items())), facts.is_group, id(mapping))
     made = options.made.get(alike)
     if made is None or made[1]:
-        made = _made(facts, options, mapping)
+        made = _placed(facts, options, mapping)
         options.made[alike] = made
     return made[0]
+
+
+def _placed(facts: RuleFacts, options: JobOptions, mapping: Mapping) -> tuple[ComposeJob, bool]:
+    """What `_made` gives; an error that names no place gets that of the rule."""
+    try:
+        return _made(facts, options, mapping)
+    except RuleError as error:
+        if error.where is None and facts.snakefile:
+            error.where = Location(file=facts.snakefile, line=facts.line)
+        raise
 
 
 def _made(facts: RuleFacts, options: JobOptions, mapping: Mapping) -> tuple[ComposeJob, bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,9 @@ class RuleFacts:
     """The same for the same rules and wildcards in every run: 32 hexadecimal digits."""
     fingerprint: str = ""
     """Changes with what the job computes: code, input, output, params."""
+    snakefile: str = ""
+    """Where the rule is written; of a group nothing is said."""
+    line: int = 0
     request: str = ""
     """Changes with what it asks of the scheduler: threads and resources."""
 
@@ -84,6 +88,7 @@ def facts_of(job: Any) -> RuleFacts:
         key=member_key((member.rule, member.wildcards) for member in members),
         fingerprint=_digest([_computed(properties), _texts(job.input), _texts(job.output), _code(job)]),
         request=_digest([int(job.threads), sorted(resources.items())]),
+        **({} if is_group else _place(getattr(job, "rule", None))),
     )
 
 
@@ -107,6 +112,15 @@ def _members(job: Any) -> tuple[Member, ...]:
 def _target(job: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
     [target] = job.get_target_spec()
     return str(target.rulename), tuple(sorted((str(k), str(v)) for k, v in dict(target.wildcards_dict or {}).items()))
+
+
+def _place(rule: Any) -> dict[str, Any]:
+    """The rule's file, as seen from here if it lies below, and its line."""
+    file, line = getattr(rule, "snakefile", None), getattr(rule, "lineno", None)
+    if not isinstance(line, int) or not file:
+        return {}
+    near = os.path.relpath(str(file))
+    return {"snakefile": str(file) if near.startswith("..") else near, "line": line}
 
 
 def _properties(job: Any) -> dict[str, Any]:
