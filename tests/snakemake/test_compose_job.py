@@ -77,7 +77,7 @@ def test_a_plain_rule_is_one_host_service_in_the_batch_step(world: World) -> Non
         "services": {"main": {"command": ["true"], "x-slurm": {"launch": "batch"}}},
         "x-slurm": {"cpus_per_task": 2, "mem": "100M", "time": "00:05:00"},
     }
-    assert (job.cpus, job.mem_mb, job.runtime_min, job.sidecars, job.needs, job.pack) == (2, 100, 5, (), (), 1)
+    assert (job.cpus, job.mem_mb, job.runtime_min, job.sidecars, job.needs, job.pack) == (2, 100, 5, (), (), None)
 
 
 def test_a_stack_runs_beside_the_rule(world: World) -> None:
@@ -222,6 +222,7 @@ services: {vllm: {compose: vllm.yaml, service: api, variables: {MODEL: small}}}
     assert environment["HPCC_CONTAINER_RUNTIME"] == "pyxis"
     assert json.loads(environment["HPCC_CONTAINER_MOUNTS"]) == [str(world.folder), "/data"]
     assert environment["MODE"] == "fast"
+    assert [world.job("embed", resources={"pack": asked}).pack for asked in (1, "7", 0)] == [1, 7, 1]
     other = world.job("align")
     assert (other.sidecars, other.pack, other.share_sidecars) == ((), 3, False)
     service = world.mapping.services["vllm"]
@@ -230,7 +231,6 @@ services: {vllm: {compose: vllm.yaml, service: api, variables: {MODEL: small}}}
         "api",
         {"MODEL": "small"},
     )
-    assert world.mapping.unmatched(["embedding", "align"]) == ["embed: Did you mean embedding?"]
 
 
 def test_services_may_stand_in_the_mapping_file(world: World) -> None:

@@ -50,7 +50,8 @@ class ComposeJob:
     sidecars: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     """Services of the workflow that have to be ready first."""
-    pack: int = 1
+    pack: int | None = None
+    """So many jobs may share a task; None: neither the rule nor the mapping file says it."""
     share_sidecars: bool = False
     cpus: int | None = None
     """Of the rule alone, in sum over its tasks; None: Slurm was not told."""
@@ -150,12 +151,13 @@ def _made(facts: RuleFacts, options: JobOptions, mapping: Mapping) -> tuple[Comp
             f"compose job of {facts.name}", text=json.dumps(spec), variables={}, project_dir=options.workdir
         ),
     )
+    pack = _pack(facts, request, entries)
     job = ComposeJob(
         spec=spec,
-        shape_key=_digest([spec, needs]),
+        shape_key=_digest([spec, needs, pack]),
         sidecars=stack.sidecars if stack else (),
         needs=needs,
-        pack=request.pack or next((entry.pack for entry in entries if entry.pack), 1),
+        pack=pack,
         share_sidecars=all(entry.share_sidecars for entry in entries),
         cpus=_cpus(request),
         mem_mb=_mem_mb(request),
@@ -291,6 +293,12 @@ def _dependencies(loaded: LoadedSpec) -> dict[str, dict[str, str]]:
 def _plain(value: Any) -> Any:
     """Literally: a `$` in it is no variable."""
     return value.replace("$", "$$") if isinstance(value, str) else value
+
+
+def _pack(facts: RuleFacts, request: Request, entries: Sequence[RuleEntry]) -> int | None:
+    if "pack" in facts.resources:
+        return request.pack or 1
+    return next((entry.pack for entry in entries if entry.pack), None)
 
 
 def _cpus(request: Request) -> int | None:

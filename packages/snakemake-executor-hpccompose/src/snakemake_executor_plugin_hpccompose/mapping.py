@@ -96,11 +96,6 @@ class Mapping:
                 found = _over(entry, found)
         return found
 
-    def unmatched(self, rules: Sequence[str]) -> list[str]:
-        """Patterns that no rule of the workflow has, each with a rule that may have been meant."""
-        missing = [pattern for pattern, _ in self.rules if not any(fnmatchcase(rule, pattern) for rule in rules)]
-        return [f"{pattern}: {did_you_mean(pattern, list(rules)) or 'no rule has that name.'}" for pattern in missing]
-
     def check_needs(self, needs: Sequence[str], rule: str) -> None:
         """Every service that a rule waits for is in the file.
 

@@ -33,8 +33,7 @@ def pack_request(job: ReadyJob, *, setting: int, asked: int | None = None) -> Pa
     compose, facts = job.compose, job.facts
     assert compose is not None
     if asked is None:
-        own = facts.resources.get("pack", compose.pack if compose.pack > 1 else setting)
-        asked = own if isinstance(own, int) else setting
+        asked = compose.pack if compose.pack is not None else setting
     return PackRequest(
         asked=asked,
         threads=facts.threads,
