@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hpccompose.containers import stand_in
+from snakemake_executor_plugin_hpccompose.containers import remove_unpacked, stand_in
 from snakemake_executor_plugin_hpccompose.containers.pull import parse_pull
 from tests.containers.bench import LOGIN, PASSWORD, ContainerBench, missing_programs
 from tests.slurm.conftest import skip_or_fail_without
@@ -106,3 +106,24 @@ def test_the_words_of_a_pull_are_read() -> None:
     """As Snakemake says them, and as people do."""
     assert parse_pull(["--name", "x.simg", "docker://a"]) == ("x.simg", "docker://a")
     assert parse_pull(["--force", "x.sif", "docker://a"]) == ("x.sif", "docker://a")
+
+
+def test_without_squashfuse_an_image_is_unpacked_once_per_job(open_registry: ContainerBench, tmp_path: Path) -> None:
+    """By whichever command comes first, also of several at once; at the end of the job it is gone."""
+    url = f"docker://{open_registry.push('team/unpack', files={'/opt/say': '#!/bin/sh' + chr(10) + 'echo said $1'})}"
+    assert pull(open_registry, tmp_path, url).returncode == 0
+    environment = open_registry.environment({"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")})
+    environment |= {"HPCC_CONTAINER_UNPACK": "1", "SLURM_JOB_ID": "41", "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    stand_in("enroot", [], environment)
+    words = ["apptainer", "exec", "--home", str(tmp_path), "image.simg", "/opt/say"]
+    started = [
+        subprocess.Popen([*words, str(number)], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+        for number in range(3)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in started] == ["said 0\n", "said 1\n", "said 2\n"]
+    [folder] = (tmp_path / "tmp").iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert len(list(folder.glob("*.done"))) == 1
+    remove_unpacked(environment)
+    assert not folder.exists()

@@ -8,7 +8,7 @@ Light: it is imported with the settings.
 import json
 import os
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 PROGRAMS = "HPCC_PROGRAMS"
@@ -47,6 +47,23 @@ def lead_the_path(environment: MutableMapping[str, str]) -> None:
     """Put the folder that `PROGRAMS` names first on PATH, once; take ours away where it names none."""
     if PROGRAMS in environment:
         _set_front(environment, environment[PROGRAMS])
+
+
+def enter_job(environment: MutableMapping[str, str]) -> None:
+    """Prepare a job's environment for its rules, whose TMPDIR may be another one than the job's."""
+    lead_the_path(environment)
+    if environment.get(PROGRAMS):
+        environment["HPCC_CONTAINER_TMP"] = environment.get("TMPDIR") or "/tmp"
+
+
+def remove_unpacked(environment: Mapping[str, str]) -> None:
+    """Remove what the front unpacked for this job on this node; nearly always that is nothing."""
+    if environment.get(PROGRAMS):
+        from shutil import rmtree
+
+        from snakemake_executor_plugin_hpccompose.containers.front import rootfs_folder
+
+        rmtree(rootfs_folder(environment), ignore_errors=True)  # what cannot be removed is litter, and the job is well
 
 
 def _set_front(environment: MutableMapping[str, str], front: str) -> None:

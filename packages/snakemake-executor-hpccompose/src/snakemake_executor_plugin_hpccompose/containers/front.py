@@ -440,10 +440,11 @@ def unpacked(image: str, environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def rootfs_folder(environment: Mapping[str, str]) -> str:
-    """Where this job's unpacked images lie on this node; whoever ends the job removes it."""
+    """Where this job's unpacked images lie on this node; the runner removes it when it ends."""
     job = environment.get("HPC_COMPOSE_JOB_ID") or environment.get("SLURM_JOB_ID") or f"user-{os.geteuid()}"
     safe = re.sub(r"[^A-Za-z0-9_-]", "_", job)
-    return os.path.join(environment.get("TMPDIR") or "/tmp", f"hpcc-rootfs-{os.geteuid()}-{safe}")
+    folder = environment.get("HPCC_CONTAINER_TMP") or environment.get("TMPDIR") or "/tmp"
+    return os.path.join(folder, f"hpcc-rootfs-{os.geteuid()}-{safe}")
 
 
 def _pull(words: list[str], environment: dict[str, str]) -> NoReturn:

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake_executor_plugin_hpccompose.containers import lead_the_path
+from snakemake_executor_plugin_hpccompose.containers import enter_job, remove_unpacked
 from snakemake_executor_plugin_hpccompose.runner.member_pool import MemberPool
 from snakemake_executor_plugin_hpccompose.runner.results import STOPPED_EXIT_CODE, Result
 from snakemake_executor_plugin_hpccompose.runner.starting import (
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
         )
         return 2
     around = surroundings(os.environ)
-    lead_the_path(os.environ)
+    enter_job(os.environ)
     try:
         unit = read_unit(Path(folder), around.task)
         os.chdir(unit.cwd)
@@ -47,7 +47,10 @@ def main(argv: list[str]) -> int:
     _say(
         f"unit {unit.unit} task {unit.task}: {count} job{'s' * (count != 1)}, {min(unit.parallel, count)} at a time, {how}"
     )
-    results = pool.run(start)
+    try:
+        results = pool.run(start)
+    finally:
+        remove_unpacked(os.environ)
     _say(_account(results))
     return _exit_code(unit, results, pool.stopped_by)
 
