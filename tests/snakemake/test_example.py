@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compose_core import tracked_jobs
+from compose_core import observe, tracked_jobs
 from tests.snakemake.workflow import Workflow
 
 pytestmark = pytest.mark.adapters
@@ -23,6 +23,9 @@ REPORT = """\
 """
 
 
+@pytest.mark.parametrize(
+    "workflow", ["local", pytest.param("slurm", marks=pytest.mark.faults)], indirect=True, ids=["local", "slurm"]
+)
 def test_the_example_evaluates_its_model(workflow: Workflow, repository: Path) -> None:
     """Twelve jobs share one model server, one has a store beside it, and nothing runs afterwards."""
     ignored = shutil.ignore_patterns("results", ".snakemake", ".hpc-compose")
@@ -33,14 +36,4 @@ def test_the_example_evaluates_its_model(workflow: Workflow, repository: Path) -
     records = tracked_jobs(workflow.folder).records
     assert len(records) == 3  # the model, an array of twelve answers, the judge
     assert done.stdout.count("Service model of the workflow: job") == 1
-    engine = workflow.site.engine
-    ids = [record.job_id for record in records]
-    assert engine is not None
-    workflow.until(lambda: _all_over(workflow, ids), what="the end of the model")
-
-
-def _all_over(workflow: Workflow, ids: list[str]) -> bool:
-    from compose_core import observe
-
-    records = [record for record in tracked_jobs(workflow.folder).records if record.job_id in ids]
-    return all(snapshot.terminal for snapshot in observe(workflow.site, records))
+    workflow.until(lambda: all(one.terminal for one in observe(workflow.site, records)), what="the end of the model")
