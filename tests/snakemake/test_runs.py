@@ -182,6 +182,46 @@ def test_a_waiting_job_that_somebody_cancels_fails(slurm_workflow: Workflow, slu
     assert not slurm_workflow.exists("one.txt")
 
 
+def test_variables_that_a_workflow_declares_reach_its_jobs(local_workflow: Workflow) -> None:
+    """Also those that look secret, whose values stand in no file."""
+    local_workflow.write("""
+        envvars: "MY_API_TOKEN", "PLAIN"
+        rule one:
+            output: "one.txt"
+            shell: "printf '%s %s' $MY_API_TOKEN $PLAIN > {output}"
+        """)
+    run = local_workflow.run("--jobs", "1", "one.txt", MY_API_TOKEN="s3cr3t-value", PLAIN="plain-value")
+    assert run.returncode == 0, run.stdout
+    assert local_workflow.text("one.txt") == "s3cr3t-value plain-value"
+    folders = [local_workflow.folder / ".snakemake", local_workflow.folder / ".hpc-compose"]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"s3cr3t-value" in path.read_bytes()]
+
+
+def test_snakemake_inside_of_a_job_tells_its_jobs_nothing_of_it(local_workflow: Workflow) -> None:
+    """Its own allocation is not theirs."""
+    local_workflow.write("""
+        rule one:
+            output: "one.txt"
+            shell: "env > {output}"
+        """)
+    run = local_workflow.run(
+        "--jobs",
+        "1",
+        "one.txt",
+        SLURM_JOB_ID="4711",
+        SLURM_CPUS_PER_TASK="64",
+        SLURM_MEM_PER_NODE="1",
+        SBATCH_PARTITION="outer",
+    )
+    assert run.returncode == 0, run.stdout
+    found = dict(line.split("=", 1) for line in local_workflow.text("one.txt").splitlines() if "=" in line)
+    assert found.get("SLURM_JOB_ID") != "4711"
+    assert found.get("SLURM_CPUS_PER_TASK") != "64"
+    assert not {"SLURM_MEM_PER_NODE", "SBATCH_PARTITION"} & found.keys()
+
+
 def test_the_tools_see_the_jobs_of_a_workflow(local_workflow: Workflow) -> None:
     """`hpcc jobs` in the workflow's folder."""
     import subprocess

@@ -40,6 +40,7 @@ class World:
             scheduler=SimpleNamespace(error_callback=self.failed.append),
             storage_settings=SimpleNamespace(shared_fs_usage=SharedFSUsage.all()),
             execution_settings=SimpleNamespace(latency_wait=latency_wait),
+            deployment_settings=SimpleNamespace(deployment_method=frozenset()),
             spawned_job_args_factory=SimpleNamespace(general_args=lambda **_: "--force --retries 0", envvars=dict),
         )
         logger = SimpleNamespace(info=self.said.append, error=self.said.append, warning=self.said.append)

@@ -61,18 +61,38 @@ def chunks(tasks: Sequence[tuple[ReadyJob, ...]], size: int) -> list[Sequence[tu
     return [tasks[start:end] for start, end in pairwise(bounds)]
 
 
-def compose_text(batch: Batch, paths: RunPaths, *, prefix: str = "", throttle: int = 0) -> str:
+@dataclass(frozen=True, kw_only=True)
+class ForAll:
+    """What the compose files of all units have in common beside what their rules ask for."""
+
+    prefix: str = ""
+    """Of job names."""
+    throttle: int = 0
+    """The most tasks of an array that run at a time; 0: no limit."""
+    excluded: tuple[str, ...] = ()
+    """Nodes, as Slurm lists them, that no job shall run on."""
+    variables: tuple[str, ...] = ()
+    """Names of variables that the workflow declares with `envvars:`; their values may be secrets."""
+
+
+def compose_text(batch: Batch, paths: RunPaths, for_all: ForAll) -> str:
     """The compose file of the unit, as JSON."""
     assert batch.first.compose is not None
     spec: dict[str, Any] = copy.deepcopy(batch.first.compose.spec)
     slurm = spec.setdefault("x-slurm", {})
     ask_for_pack(slurm, pack_request(batch.first, setting=1), pack_of_tasks(batch.tasks))
-    slurm["job_name"] = _plain(job_name(batch, paths.run, prefix))
+    slurm["job_name"] = _plain(job_name(batch, paths.run, for_all.prefix))
     slurm["output"] = _plain(str(paths.batch_log(batch.unit, array=batch.is_array)))
     if batch.is_array:
-        slurm["array"] = f"0-{len(batch.tasks) - 1}" + (f"%{throttle}" if throttle > 0 else "")
+        slurm["array"] = f"0-{len(batch.tasks) - 1}" + (f"%{for_all.throttle}" if for_all.throttle > 0 else "")
+    if for_all.excluded:
+        slurm["submit_args"] = [*slurm.get("submit_args", ()), f"--exclude={','.join(for_all.excluded)}"]
     command = [*RUNNER_COMMAND, str(paths.unit(batch.unit).folder)]
-    spec["services"][MAIN_SERVICE]["command"] = [_plain(word) for word in command]
+    main = spec["services"][MAIN_SERVICE]
+    main["command"] = [_plain(word) for word in command]
+    if for_all.variables:
+        spec["secrets"] = {**spec.get("secrets", {}), **{name: {"env": name} for name in for_all.variables}}
+        main["secrets"] = list(dict.fromkeys([*main.get("secrets", ()), *for_all.variables]))
     return json.dumps(spec, indent=1)
 
 

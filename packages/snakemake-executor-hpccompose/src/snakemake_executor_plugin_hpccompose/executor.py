@@ -19,7 +19,7 @@ from snakemake_executor_plugin_hpccompose import failures
 from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob, JobOptions, compose_job, mapping_of
 from snakemake_executor_plugin_hpccompose.containers import step_aside
 from snakemake_executor_plugin_hpccompose.ledger import Ledger
-from snakemake_executor_plugin_hpccompose.log_paths import job_log
+from snakemake_executor_plugin_hpccompose.log_paths import job_log, remove_log, remove_old_logs
 from snakemake_executor_plugin_hpccompose.mapping import Mapping
 from snakemake_executor_plugin_hpccompose.needed_services import NeededServices
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
@@ -175,6 +175,9 @@ class Jobs:
         self._note_seen()
         if not self._is_cancelled:
             self._account.report()
+        if self._has_begun:
+            days = int(self.settings.delete_logfiles_older_than)
+            remove_old_logs(self._log_folder, days=days, now=self._site.clock.now())
 
     # -- from the submissions -----------------------------------------------------------------------------------------
 
@@ -248,8 +251,10 @@ class Jobs:
         if ok:
             self._executor.report_job_success(info)
             if not self.settings.keep_successful_logs:
-                _remove_log(placed.log)
+                remove_log(placed.log)
         else:
+            if self.settings.exclude_failed_nodes and (nodes := failures.failed_nodes(snapshot)):
+                self.submissions.avoid(nodes)
             message = failures.why(placed, result, snapshot)
             self._report_error(info, message, aux_logs=failures.logs(placed, snapshot))
 
@@ -293,7 +298,18 @@ class Jobs:
             return
         self._earlier.read()
         self.submissions.general_args = self._general_args()
+        self.submissions.variables = self._kept_back()
         self._has_begun = True
+
+    def _kept_back(self) -> tuple[str, ...]:
+        """Variables that the workflow declares and that jobs do not inherit by themselves, because they look secret."""
+        from compose_core import looks_secret
+
+        return tuple(name for name in self._workflow.spawned_job_args_factory.envvars() if looks_secret(name))
+
+    @property
+    def _log_folder(self) -> Path:
+        return Path(self.settings.logdir).resolve() if self.settings.logdir else self.paths.logs
 
     def _general_args(self) -> tuple[str, ...]:
         """What all inner Snakemakes are told."""
@@ -309,12 +325,11 @@ class Jobs:
 
     def _ready(self, job: Any) -> ReadyJob:
         facts = facts_of(job)
-        folder = Path(self.settings.logdir).resolve() if self.settings.logdir else self.paths.logs
         return ReadyJob(
             job=job,
             facts=facts,
             argv=tuple(shlex.split(self._executor.get_job_args(job))),
-            log=job_log(job, folder),
+            log=job_log(job, self._log_folder),
             result=self.paths.result(facts.key, facts.attempt),
             ready_at=self._site.clock.monotonic(),
         )
@@ -403,14 +418,6 @@ def _rules(settings: Any) -> Rules:
         pack=max(1, int(settings.pack)),
         runner=cast("Way", settings.runner),
     )
-
-
-def _remove_log(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-        path.parent.rmdir()
-    except OSError:
-        pass  # other logs lie there, or somebody reads it: it is only litter
 
 
 def _told(error: Exception) -> str:

@@ -38,6 +38,12 @@ def batch_log(placed: Placed, snapshot: JobSnapshot | None) -> Path | None:
     return None if not name or "%" in Path(name).name else Path(name)
 
 
+def failed_nodes(snapshot: JobSnapshot | None) -> str:
+    """The nodes of a job that ended because of them, as Slurm lists them; empty for any other end."""
+    ended_by_node = snapshot is not None and str(snapshot.state) in ("NODE_FAIL", "BOOT_FAIL")
+    return snapshot.nodelist if snapshot is not None and ended_by_node else ""
+
+
 def state_word(result: Result | None, snapshot: JobSnapshot | None) -> str:
     """OUT_OF_MEMORY, TIMEOUT, …; FAILED when only the rule itself failed."""
     if snapshot is not None and snapshot.terminal and str(snapshot.state) != "COMPLETED":

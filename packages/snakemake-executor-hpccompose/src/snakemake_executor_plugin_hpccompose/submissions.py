@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from snakemake_executor_plugin_hpccompose.batches import Batch, by_shape, chunks, compose_text, manifests
+from snakemake_executor_plugin_hpccompose.batches import Batch, ForAll, by_shape, chunks, compose_text, manifests
 from snakemake_executor_plugin_hpccompose.ledger import Entry, Ledger, Unit
 from snakemake_executor_plugin_hpccompose.needed_services import NeededServices, with_environment
 from snakemake_executor_plugin_hpccompose.packs import tasks_of
@@ -89,6 +89,9 @@ class Submissions:
         self._ledger, self._earlier, self._asks, self._reports = ledger, earlier, asks, reports
         self._services = services or NeededServices(None)
         self.general_args = tuple(general_args)
+        self.variables: tuple[str, ...] = ()
+        """Names of variables that jobs need although they may be secrets."""
+        self._failed_nodes: set[str] = set()
         self._threads = threads
         """False: somebody calls `step`."""
         self._condition = threading.Condition()
@@ -106,6 +109,10 @@ class Submissions:
             self._ready.extend(jobs)
             self._condition.notify()
         self.keep_going()
+
+    def avoid(self, nodes: str) -> None:
+        """Keep later jobs away from these nodes."""
+        self._failed_nodes.add(nodes)
 
     def keep_going(self) -> None:
         """The thread runs; called with every look, so that no job can wait for one that died."""
@@ -265,7 +272,7 @@ class Submissions:
     def _planned(self, batch: Batch) -> Plan:
         from compose_core import build_plan, load_spec, plan_context, prepare_images
 
-        text = compose_text(batch, self._paths, prefix=self._rules.jobname_prefix, throttle=self._rules.array_throttle)
+        text = compose_text(batch, self._paths, self._for_all())
         paths = self._paths.unit(batch.unit)
         variables, workdir = self._site.environment, self._paths.workdir
         loaded = load_spec(paths.compose_file, variables=variables, project_dir=workdir, text=text)
@@ -275,6 +282,14 @@ class Submissions:
         paths.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         paths.compose_file.write_text(text + "\n", encoding="utf-8")
         return plan
+
+    def _for_all(self) -> ForAll:
+        return ForAll(
+            prefix=self._rules.jobname_prefix,
+            throttle=self._rules.array_throttle,
+            excluded=tuple(sorted(self._failed_nodes)),
+            variables=self.variables,
+        )
 
     def _write(self, batch: Batch) -> None:
         """What each task has to do. Nobody reads it before the job starts, and a job that misses it says so."""
