@@ -57,11 +57,6 @@ class ExecutorSettings(ExecutorSettingsBase):
     pack: int = _option(
         1, "So many short jobs of the same shape share one task of a job array, each with its own result."
     )
-    pack_isolation: str = _option(
-        "none",
-        "How the jobs of a pack are kept apart: none, or srun (a step with its own memory for each).",
-        choices=["none", "srun"],
-    )
     array_limit: int = _option(1000, "The most tasks that one job array has.")
     array_throttle: int = _option(0, "The most tasks of one job array that run at a time; 0: no limit.")
     no_array: bool = _option(False, "Submit every job by itself instead of jobs of the same shape as one array.")
