@@ -353,7 +353,9 @@ def test_five_thousand_jobs_cost_little(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr("snakemake_executor_plugin_hpccompose.compose_job.load_spec", counted)
     world.write("s.yaml", "runtime: {backend: host}\nservices: {s: {command: echo $HPCC_RULE}}\n")
     shapes = {
-        world.job(resources={"compose": "s.yaml", "mem_mb": 100 + i % 3}, wildcards={"i": str(i)}).shape_key
+        world.job(
+            resources={"compose": "s.yaml", "mem_mb": 100 + i % 3, "disk_mb": i}, wildcards={"i": str(i)}
+        ).shape_key
         for i in range(5000)
     }
     assert (len(shapes), loads) == (3, 3)

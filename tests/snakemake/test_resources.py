@@ -13,7 +13,7 @@ from compose_core import sbatch_options
 from snakemake_executor_plugin_hpccompose.allocation import Extra, job_slurm, raw_options, with_extra
 from snakemake_executor_plugin_hpccompose.durations import minutes_of, slurm_time
 from snakemake_executor_plugin_hpccompose.errors import RuleError
-from snakemake_executor_plugin_hpccompose.resources import request_of, unquoted
+from snakemake_executor_plugin_hpccompose.resources import NAMES, request_of, unquoted
 from snakemake_executor_plugin_hpccompose.rule_facts import RuleFacts
 
 pytestmark = pytest.mark.adapters
@@ -234,3 +234,18 @@ def test_any_text_gives_a_request_or_an_error_of_the_rule(text: str) -> None:
 
 def test_only_whole_quotes_are_taken_off() -> None:
     assert [unquoted(text) for text in ("'a b'", '"a"', "'a' 'b'", "'", "a'")] == ["a b", "a", "'a' 'b'", "'", "a'"]
+
+
+def test_every_resource_that_is_read_is_known() -> None:
+    """Jobs that differ in others only are alike, so none may be missing."""
+    read: set[str] = set()
+
+    class Resources(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            read.add(name)
+            return super().get(name, default)
+
+    one: dict[str, Any] = {"gpu": 1, "cpus_per_gpu": 1, "mpi": "srun", "nodes": 1}
+    for resources in ({}, one, {"mpi": "srun", "tasks_per_node": 1, "mem": "1G"}):
+        request_of(RuleFacts(name="a", rules=("a",), resources=Resources(resources)))
+    assert read == NAMES

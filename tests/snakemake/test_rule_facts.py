@@ -80,11 +80,14 @@ def test_a_title_names_rule_and_wildcards() -> None:
 def test_the_place_of_a_rule_is_known() -> None:
     """For errors about it; a rule of another folder keeps its whole path."""
     job = FakeJob()
-    rule = SimpleNamespace(name="align", shellcmd="", lineno=12, snakefile=str(Path("rules/a.smk").absolute()))
+    file = str(Path("rules/a.smk").absolute())
+    compiled = SimpleNamespace(linemaps={file: {31: 12}})
+    rule = SimpleNamespace(name="align", shellcmd="", lineno=31, snakefile=file, workflow=compiled)
     placed = SimpleNamespace(
         **{name: getattr(job, name) for name in dir(job) if not name.startswith("_")} | {"rule": rule}
     )
     facts = facts_of(placed)
     assert (facts.snakefile, facts.line) == ("rules/a.smk", 12)
     rule.snakefile = "/elsewhere/Snakefile"
-    assert facts_of(placed).snakefile == "/elsewhere/Snakefile"
+    facts = facts_of(placed)
+    assert (facts.snakefile, facts.line) == ("/elsewhere/Snakefile", 0)

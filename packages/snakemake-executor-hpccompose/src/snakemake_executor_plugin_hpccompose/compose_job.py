@@ -31,7 +31,7 @@ from snakemake_executor_plugin_hpccompose.job_variables import own_variables, sh
 from snakemake_executor_plugin_hpccompose.literal_ports import literal_ports
 from snakemake_executor_plugin_hpccompose.mapping import EMPTY, Mapping, RuleEntry, read_mapping
 from snakemake_executor_plugin_hpccompose.partitions import Partitions, read_partitions
-from snakemake_executor_plugin_hpccompose.resources import Request, gres_gpus, request_of
+from snakemake_executor_plugin_hpccompose.resources import NAMES, Request, gres_gpus, request_of
 from snakemake_executor_plugin_hpccompose.rule_facts import RuleFacts
 from snakemake_executor_plugin_hpccompose.stacks import Stack, parts_of, stack_of, told
 from snakemake_executor_plugin_hpccompose.unit_paths import MAIN_SERVICE
@@ -116,7 +116,8 @@ def compose_job(facts: RuleFacts, options: JobOptions, mapping: Mapping = EMPTY)
 
     Raises: RuleError: it cannot be run as it is asked for; with rule, place and remedy.
     """
-    alike = (facts.rules, facts.threads, tuple(sorted(facts.resources.items())), facts.is_group, id(mapping))
+    resources = tuple(sorted((name, value) for name, value in facts.resources.items() if name in NAMES))
+    alike = (facts.rules, facts.threads, resources, facts.is_group, id(mapping))
     made = options.made.get(alike)
     if made is None or made[1]:
         made = _placed(facts, options, mapping)

@@ -66,6 +66,13 @@ _OURS: Mapping[str, str] = {
     "--version": "no job would come of it", "-V": "no job would come of it",
 }  # fmt: skip
 
+_WHERE = ("slurm_partition", "slurm_account", "qos", "reservation", "constraint", *_CLUSTERS)
+_HOW_MUCH = ("runtime", "mem_mb", "mem_mib", "mem", "mem_mb_per_cpu", "nodes", "gpu", "gpu_model", "gres")
+_CPUS = ("threads", "cpus_per_task", "cpus_per_gpu", "tasks", "tasks_per_node", "tasks_per_gpu", "mpi")
+_HOW = ("requeue", "slurm_requeue", "slurm_extra", "compose", "compose_main", "needs", "pack")
+NAMES = frozenset((*_WHERE, *_HOW_MUCH, *_CPUS, *_HOW))
+"""Every resource that is read here; others are Snakemake's own business."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:

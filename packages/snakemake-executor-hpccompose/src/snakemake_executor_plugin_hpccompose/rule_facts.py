@@ -115,12 +115,13 @@ def _target(job: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def _place(rule: Any) -> dict[str, Any]:
-    """The rule's file, as seen from here if it lies below, and its line."""
+    """The rule's file, as seen from here if it lies below, and its line: Snakemake keeps that of the Python code that it makes of it."""
     file, line = getattr(rule, "snakefile", None), getattr(rule, "lineno", None)
     if not isinstance(line, int) or not file:
         return {}
+    lines = getattr(getattr(rule, "workflow", None), "linemaps", {}).get(file, {})
     near = os.path.relpath(str(file))
-    return {"snakefile": str(file) if near.startswith("..") else near, "line": line}
+    return {"snakefile": str(file) if near.startswith("..") else near, "line": int(lines.get(line, 0))}
 
 
 def _properties(job: Any) -> dict[str, Any]:
