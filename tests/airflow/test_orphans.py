@@ -163,3 +163,12 @@ def test_durations_are_written_as_people_write_them(text: str, expected: float) 
     assert cli.seconds(text) == expected
     with pytest.raises(ValueError, match="no duration"):
         cli.seconds(f"{text} weeks")
+
+
+def test_the_commands_are_there_without_airflows_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow 3.1 takes none from providers."""
+    asked: list[Namespace] = []
+    monkeypatch.setattr(cli, "reap", asked.append)
+    cli.main(["reap", "--conn-id", "a", "--conn-id", "b", "--older-than", "2h", "--dry-run"])
+    (args,) = asked
+    assert (args.conn_id, args.older_than, args.dry_run, args.format) == (["a", "b"], 7200.0, True, "text")

@@ -36,7 +36,7 @@ def get_hpccompose_cli_commands() -> list[Any]:
         default=600.0,
     )
     dry_run = Arg(("--dry-run",), help="Say what would be cancelled and cancel nothing", action="store_true")
-    package = __name__
+    module = f"{__package__}.cli"
     return [
         GroupCommand(
             name="hpccompose",
@@ -45,18 +45,33 @@ def get_hpccompose_cli_commands() -> list[Any]:
                 ActionCommand(
                     name="status",
                     help="The jobs of this Airflow that wait or run, and whether their tasks wait for them",
-                    func=lazy_load_command(f"{package}.status"),
+                    func=lazy_load_command(f"{module}.status"),
                     args=(conn_id, older, form),
                 ),
                 ActionCommand(
                     name="reap",
                     help="Cancel the jobs of this Airflow that no task waits for any more",
-                    func=lazy_load_command(f"{package}.reap"),
+                    func=lazy_load_command(f"{module}.reap"),
                     args=(conn_id, older, dry_run, form),
                 ),
             ),
         )
     ]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The same commands as `python -m airflow_provider_hpccompose.cli`: Airflow 3.1 takes none from providers."""
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(prog="python -m airflow_provider_hpccompose.cli")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in get_hpccompose_cli_commands()[0].subcommands:
+        one = commands.add_parser(command.name, help=command.help)
+        for argument in command.args:
+            argument.add_to_parser(one)
+        one.set_defaults(func=command.func)
+    args = parser.parse_args(argv)
+    args.func(args)
 
 
 def status(args: Namespace) -> None:
@@ -157,3 +172,7 @@ def _json(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _word(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
+
+
+if __name__ == "__main__":
+    main()
