@@ -34,6 +34,6 @@ def test_the_example_evaluates_its_model(workflow: Workflow, repository: Path) -
     assert done.returncode == 0, done.stdout[-6000:]
     assert workflow.text("results/report.md") == REPORT
     records = tracked_jobs(workflow.folder).records
-    assert len(records) == 3  # the model, an array of twelve answers, the judge
+    assert len(records) == 3  # the model, an array for the answers, the judge
     assert done.stdout.count("Service model of the workflow: job") == 1
     workflow.until(lambda: all(one.terminal for one in observe(workflow.site, records)), what="the end of the model")

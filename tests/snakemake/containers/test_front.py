@@ -26,6 +26,7 @@ from snakemake_executor_plugin_hpccompose.containers.front import (
     parse_exec,
     pyxis_argv,
 )
+from tests.snakemake.workflow import Workflow
 
 pytestmark = pytest.mark.adapters
 
@@ -185,3 +186,32 @@ def test_the_real_apptainer_is_left_alone() -> None:
     assert environment["PATH"] == "/bin"
     stand_in("apptainer", [], environment)
     assert environment == {"PATH": "/bin"}
+
+
+REAL = """\
+#!/bin/sh
+echo "$@" >> "{calls}"
+case $1 in
+  --version) echo "apptainer version 1.3.6" ;;
+  pull) touch "$3" ;;
+  exec) while [ "$1" != bash ]; do shift; done; exec "$@" ;;
+esac
+"""
+
+
+def test_a_real_apptainer_is_used_where_the_settings_say_so(local_workflow: Workflow) -> None:
+    """By the submitting process for the image, and by the job for its command."""
+    workflow = local_workflow
+    calls = workflow.folder / "calls.txt"
+    program = workflow.write(REAL.replace("{calls}", str(calls)), "bin/apptainer")
+    program.chmod(0o755)
+    workflow.environment["PATH"] = f"{program.parent}:{workflow.environment['PATH']}"
+    workflow.write(
+        'rule a:\n    output: "a.txt"\n    container: "oras://somewhere/tool:1"\n    shell: "echo in it > {output}"\n'
+    )
+    done = workflow.run("--sdm", "apptainer", "--hpccompose-container-runtime", "apptainer", "-j", "1")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert workflow.text("a.txt") == "in it\n"
+    said = [line.split()[0] for line in calls.read_text().splitlines()]
+    assert said.count("pull") == 1
+    assert said.count("exec") == 1
