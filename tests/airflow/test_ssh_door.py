@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,32 +26,51 @@ from airflow_provider_hpccompose.settings import ConnectionSettings
 from airflow_provider_hpccompose.ssh_door import SshDoor
 from airflow_provider_hpccompose.staging import fetch
 from compose_core import HpccError
-from tests.airflow.loopback_sshd import LoginNode, login_node, missing_programs
+from tests.airflow.sshd_bench import LoginNode, login_node, missing_programs
 
 pytestmark = [
     pytest.mark.adapters,
     pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {', '.join(missing_programs())}"),
 ]
 
+HOST = "127.0.0.1"
 SPEC = "runtime: {backend: host}\nservices:\n  app:\n    command: echo hello from $GREETING\n    env_file: app.env\n"
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoginNode]:
-    with login_node(tmp_path_factory.mktemp("login")) as node:
+    folder = tmp_path_factory.mktemp("login")
+    with login_node(folder, {"XDG_STATE_HOME": str(folder / "state")}) as node:
         yield node
 
 
-def settings(
-    node: LoginNode, *, login: str | None = None, port: int | None = None, **extra: object
-) -> ConnectionSettings:
+def extra(node: LoginNode, **more: object) -> str:
+    """The extra field of a connection to it."""
+    return json.dumps(
+        {
+            "transport": "ssh",
+            "engine": "local",
+            "key_file": str(node.key),
+            "known_hosts_file": str(node.known_hosts),
+            "command": shlex.join([sys.executable, "-m", "compose_core"]),
+            "workspace": str(folder_of(node) / "workspace"),
+            **more,
+        }
+    )
+
+
+def folder_of(node: LoginNode) -> Path:
+    return node.key.parent
+
+
+def settings(node: LoginNode, *, port: int | None = None, **more: object) -> ConnectionSettings:
     connection = Connection(
         conn_id="cluster",
         conn_type="hpccompose",
-        host=node.host,
-        login=login or node.user,
+        host=HOST,
+        login=node.user,
         port=port or node.port,
-        extra=json.dumps(node.extra(**extra)),
+        extra=extra(node, **more),
     )
     return ConnectionSettings.of(connection)
 
@@ -64,7 +85,7 @@ def ended(way: SshDoor, handle: JobHandle) -> JobReport:
     until = time.monotonic() + 60
     while not (report := way.observe([handle])[0]).is_over:
         assert time.monotonic() < until, report
-        time.sleep(0.3)
+        time.sleep(0.5)
     return report
 
 
@@ -87,7 +108,7 @@ def test_a_job_goes_there_with_its_files_and_its_results_come_back(node: LoginNo
         "    env_file: app.env\n"
     )
     handle = way.submit(SubmitRequest(key="af-ssh-1", compose_file=str(file), labels={"dag_id": "my dag"}))
-    assert handle.project_dir.startswith(str(node.folder / "workspace" / "my_dag" / "inputs-"))
+    assert handle.project_dir.startswith(str(folder_of(node) / "workspace" / "my_dag" / "inputs-"))
     assert ended(way, handle).verdict == "ok"
     assert {"service": "app", "text": "hello from the file"} in way.logs(handle, {}, 10_000, is_last=True).lines
     exported = way.export_artifacts(handle)
@@ -111,10 +132,10 @@ def test_one_connection_serves_all_calls(node: LoginNode) -> None:
     """Login nodes limit how many connections begin at once."""
     way = door(node)
     way.check()
-    before = node.log.count("Accepted publickey")
+    before = node.log.read_text().count("Accepted publickey")
     for _ in range(3):
         way.check()
-    assert node.log.count("Accepted publickey") == before
+    assert node.log.read_text().count("Accepted publickey") == before
 
 
 def test_cancel_ends_the_job_there(node: LoginNode, tmp_path: Path) -> None:
@@ -136,7 +157,7 @@ def test_the_check_says_what_is_there(node: LoginNode) -> None:
     is_good, text = door(node).check()
     assert is_good
     assert "the local engine" in text
-    assert str(node.folder / "workspace") in text
+    assert str(folder_of(node) / "workspace") in text
 
 
 @pytest.mark.parametrize(
@@ -153,10 +174,10 @@ def test_a_login_node_that_cannot_be_used_says_why(
     node: LoginNode, changes: dict[str, str], expected: type[Exception], words: str
 ) -> None:
     """Nothing is submitted, nothing is asked, and no host key is taken on trust."""
-    other = (node.folder / "other_key.pub").read_text().split()[1]
-    (node.folder / "wrong_hosts").write_text(f"[127.0.0.1]:{node.port} ssh-ed25519 {other}\n")
-    extra = {name: value if name == "command" else str(node.folder / value) for name, value in changes.items()}
-    way = door(node, **extra)
+    other = (folder_of(node) / "other_key.pub").read_text().split()[1]
+    (folder_of(node) / "wrong_hosts").write_text(f"[127.0.0.1]:{node.port} ssh-ed25519 {other}\n")
+    named = {name: value if name == "command" else str(folder_of(node) / value) for name, value in changes.items()}
+    way = door(node, **named)
     with pytest.raises(expected, match=words), told_to_airflow():
         way.find(["af-ssh-1"])
 
@@ -171,12 +192,13 @@ def test_a_host_that_does_not_answer_is_unreachable_at_once(node: LoginNode) -> 
 
 def test_an_airflow_connection_of_type_ssh_gives_host_and_keys(node: LoginNode) -> None:
     """Key and host key may be text in it."""
-    extra = {"private_key": node.key.read_text(), "host_key": node.host_key, "no_host_key_check": "true"}
+    host_key = " ".join((folder_of(node) / "host_key.pub").read_text().split()[:2])
+    said = {"private_key": node.key.read_text(), "host_key": host_key, "no_host_key_check": "true"}
     ssh = Connection(
-        conn_id="my_ssh", conn_type="ssh", host=node.host, login=node.user, port=node.port, extra=json.dumps(extra)
+        conn_id="my_ssh", conn_type="ssh", host=HOST, login=node.user, port=node.port, extra=json.dumps(said)
     )
-    ours = node.extra(ssh_conn_id="my_ssh", key_file="", known_hosts_file="")
-    of_ours = Connection(conn_id="cluster", conn_type="hpccompose", extra=json.dumps(ours))
+    ours = extra(node, ssh_conn_id="my_ssh", key_file="", known_hosts_file="")
+    of_ours = Connection(conn_id="cluster", conn_type="hpccompose", extra=ours)
     is_good, text = door_of(ConnectionSettings.of(of_ours), ssh).check()
     assert is_good, text
 
@@ -194,7 +216,7 @@ def test_what_a_value_holds_is_never_syntax_there(node: LoginNode, tmp_path: Pat
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch /tmp/x", "a b", "a;b", ""])
 def test_a_host_that_is_none_is_refused(node: LoginNode, host: str) -> None:
-    connection = Connection(conn_id="cluster", conn_type="hpccompose", host=host, extra=json.dumps(node.extra()))
+    connection = Connection(conn_id="cluster", conn_type="hpccompose", host=host, extra=extra(node))
     with pytest.raises(HpcComposeConnectionError):
         door_of(ConnectionSettings.of(connection))
 
