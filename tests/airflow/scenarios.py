@@ -148,6 +148,35 @@ def check_rows(run: Run, count: int) -> None:
     assert jobs == {job.job_id for job in run.ran()}
 
 
+def a_sweep_is_one_array(world: World) -> None:
+    """All trials run once, as tasks of one job, and the ranking has all of them."""
+    check_sweep(world, "array_sweep", 6)
+
+
+def check_sweep(world: World, dag_id: str, trials: int) -> None:
+    """That many trials, each ran once with its own value, in one array."""
+    folder = world.project("sweep", 'echo "$NUMBER" >> numbers', trials=trials)
+    run = world.start(dag_id, folder)
+    assert run.end(timeout=1200) == "success"
+    assert sorted(map(int, (folder / "numbers").read_text().split())) == list(range(trials))
+    ran = run.ran()
+    assert len(ran) == trials
+    assert len({job.token for job in ran}) == len(run.submitted()) == 1
+    table = run.xcom(task_id="sweep.collect")
+    assert (table["trials"], table["completed"]) == (trials, trials)
+
+
+def a_group_killed_while_it_waits_leaves_no_job(world: World) -> None:
+    """The teardown ends the job, however early the kill came."""
+    run = world.start("grouped_job", world.project("group", "sleep 300"))
+    run.wait_for_task("deferred", task_id="job.watch")
+    run.mark("failed", "job.watch")
+    run.wait_for_task("success", task_id="job.cancel")
+    assert run.end() == "failed"
+    (job,) = run.submitted()
+    run.wait_until_dead(job)
+
+
 def an_invalid_spec_fails_at_once(world: World) -> None:
     """File and line in the log, nothing submitted, no retry."""
     folder = world.project("invalid")
@@ -214,6 +243,8 @@ ON_SLURM: tuple[Scenario, ...] = (
     a_task_cleared_while_deferred_replaces_its_job,
     a_job_that_waits_too_long_is_cancelled,
     a_worker_killed_after_submitting_submits_nothing_again,
+    a_group_killed_while_it_waits_leaves_no_job,
+    a_sweep_is_one_array,
     a_job_cancelled_by_someone_else_fails_its_task,
 )
 ON_SSH: tuple[Scenario, ...] = (

@@ -9,7 +9,7 @@ import pytest
 
 from tests.airflow.airflow_bench import AirflowBench
 from tests.airflow.connections import LOCAL, SLURM
-from tests.airflow.scenarios import check_rows
+from tests.airflow.scenarios import check_rows, check_sweep
 from tests.airflow.world import Run, World
 from tests.slurm.bench import SlurmBench
 
@@ -155,6 +155,12 @@ def test_forty_mapped_tasks_are_forty_jobs(world: World) -> None:
     run = world.start("named_rows", world.project("forty", 'echo "$NUMBER" >> numbers'), {"rows": 40})
     assert run.end(600) == "success"
     check_rows(run, 40)
+
+
+@pytest.mark.parametrize("dag_id", ["array_sweep", "chunked_sweep"])
+def test_an_array_of_two_hundred_trials_runs_each_of_them_once(world: World, dag_id: str) -> None:
+    """One job array, watched by one task or by one task for each 64 trials."""
+    check_sweep(world, dag_id, 200)
 
 
 def test_sixty_jobs_that_end_at_once_fail_no_task(

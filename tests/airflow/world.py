@@ -23,6 +23,7 @@ x-slurm:
   mem: 100M
   stop_grace_seconds: 2
 {job}
+{sweep}
 services:
   app:
     environment: {{NUMBER: "${{NUMBER:-none}}"}}
@@ -158,14 +159,20 @@ class World:
         """What is to be seen of its runs."""
         return "\n".join(run.evidence() for run in self.runs)
 
-    def project(self, name: str, script: str = "true", *, job: str = "", time_limit: str = "10") -> Path:
-        """A new folder with a compose file whose service notes that it ran and then does `script`."""
+    def project(
+        self, name: str, script: str = "true", *, job: str = "", time_limit: str = "10", trials: int = 0
+    ) -> Path:
+        """A new folder with a compose file whose service notes that it ran and then does `script`.
+
+        `trials`: it is a sweep over so many values of NUMBER.
+        """
         folder = self.folder / f"{name}-{time.monotonic_ns()}"
         folder.mkdir(parents=True)
         text = _SPEC.format(
             name=name,
             time=time_limit,
             job=textwrap.indent(textwrap.dedent(job), "  "),
+            sweep=f"sweep: {{parameters: {{NUMBER: {list(range(trials))}}}}}" if trials else "",
             ran=folder / "ran",
             script=textwrap.indent(textwrap.dedent(script), "      "),
         )

@@ -12,6 +12,7 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_hpccompose import doors
 from airflow_provider_hpccompose.operators.hpccompose import HpcComposeOperator
+from airflow_provider_hpccompose.task_groups import HpcComposeSweepTaskGroup, hpc_compose_job
 
 POLL_S = 5.0
 CONF: dict[str, Any] = {
@@ -39,6 +40,24 @@ with DAG(
     default_args={"retries": 20, "retry_delay": timedelta(seconds=5), "retry_policy": None},
 ):
     HpcComposeOperator(task_id="job", **CONF)
+
+for mode in ("array", "chunked"):
+    with DAG(f"{mode}_sweep", schedule=None, default_args=RETRIES):
+        HpcComposeSweepTaskGroup(
+            "sweep",
+            mode=mode,
+            compose_file=CONF["compose_file"],
+            hpccompose_conn_id=CONF["hpccompose_conn_id"],
+            watch={"poll_seconds": POLL_S},
+        )
+
+with DAG("grouped_job", schedule=None, default_args=RETRIES):
+    hpc_compose_job(
+        "job",
+        compose_file=CONF["compose_file"],
+        hpccompose_conn_id=CONF["hpccompose_conn_id"],
+        watch={"poll_seconds": POLL_S},
+    )
 
 with DAG("named_rows", schedule=None, default_args=RETRIES, max_active_tasks=16):
 
