@@ -213,7 +213,7 @@ def storm(world: World, slurm: SlurmBench, events: int, seed: int) -> bool:
     stuck = storm.finish()
     left = orphans(storm, 30)
     if left:
-        world.bench.airflow("hpccompose", "reap", "--older-than", "0s", check=False)
+        world.bench.airflow("hpccompose", "reap", "--conn-id", SLURM, "--older-than", "0s", check=False)
     after = orphans(storm, 30) if left else []
     door = LocalDoor(slurm.shared_dir / "workspace", engine="slurm")
     twice = [line for run in storm.runs for line in duplicates(door, run)]

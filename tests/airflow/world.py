@@ -112,7 +112,9 @@ class Run:
 
     def submitted(self) -> list[str]:
         """The ids of all jobs that were ever submitted from the folder, started or not."""
-        return sorted(path.stem for path in (self.folder / ".hpc-compose" / "jobs").glob("*.json"))
+        return sorted(
+            path.stem for path in (self.folder / ".hpc-compose" / "jobs").glob("*.json") if "_" not in path.stem
+        )
 
     def alive(self) -> list[str]:
         """The ids of the folder's jobs whose processes or queue entries still exist."""
