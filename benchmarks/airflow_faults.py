@@ -10,6 +10,7 @@ At the end every task's jobs are counted by their keys and by what they noted th
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import sys
@@ -258,6 +259,7 @@ def main() -> int:
         print(f"skipped: {', '.join(missing)}")
         return 0
     with tempfile.TemporaryDirectory() as local, SlurmBench(accounting=False) as slurm:
+        os.environ.update(slurm.environment)  # this program asks the cluster, too
         environment = {
             **slurm.environment,
             "AIRFLOW__HPCCOMPOSE__INSTANCE_ID": INSTANCE,
