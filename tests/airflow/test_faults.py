@@ -99,14 +99,14 @@ def test_a_scheduler_that_is_killed_and_started_again_submits_nothing_twice(worl
 
 
 def test_two_minutes_without_a_controller_change_nothing(world: World) -> None:
-    """The job goes on, the task waits, and nothing takes silence for an end."""
+    """Nothing takes silence for an end; what the job itself wrote down when it ended may be taken for one."""
     assert world.slurm is not None
     run = start_watched(world, "outage", 60)
     world.slurm.stop_controller()
     try:
         until = time.monotonic() + 120
         while time.monotonic() < until:
-            assert run.task()["state"] == "deferred"
+            assert run.task()["state"] not in ("failed", "up_for_retry", "skipped")
             time.sleep(5)
     finally:
         world.slurm.start_controller()
@@ -123,7 +123,7 @@ def test_a_job_submitted_without_a_controller_is_submitted_once_when_it_is_back(
         assert run.ran() == []
     finally:
         world.slurm.start_controller()
-    check_one_success(run, timeout=300)
+    check_one_success(run, timeout=600)
 
 
 def test_a_worker_killed_with_its_supervisor_after_submitting_submits_nothing_again(world: World) -> None:
