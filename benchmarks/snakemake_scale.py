@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from snakemake_executor_plugin_hpccompose.ready_jobs import Placed
+    from tests.snakemake.world import World
 
 JOBS = 5000
 ROUND = 100
 """Jobs that Snakemake's scheduler selects at a time, and the seconds between two such rounds."""
 ROUND_S = 1.0
 LOOK_S = 5.0
+ENDED = 50
+"""Jobs that end between two looks."""
 MOST_SBATCH, LEAST_QUERY_GAP_S, MOST_MIB = 60, 30.0, 400
 
 
@@ -48,17 +51,17 @@ def _measure(folder: Path) -> int:
     cluster = FakeCluster()
     world = World(cluster, folder)
     start_s = cluster.clock.monotonic()
-    jobs = fan(JOBS)
+    jobs, looks = fan(JOBS), Looks(world)
     for first in range(0, JOBS, ROUND):
         world.submit(*jobs[first : first + ROUND])
-        world.look(after_s=ROUND_S)
+        looks.after(ROUND_S)
     print(f"submitted after {time.perf_counter() - began:.1f} s", flush=True)
     submitted_s = time.perf_counter() - began
     while world.active_jobs:
-        for info in world.active_jobs[:250]:
+        for info in world.active_jobs[:ENDED]:
             assert info.aux
             write_quickly(info.aux["placed"])
-        world.look(after_s=LOOK_S)
+        looks.after(LOOK_S)
     simulated_s = cluster.clock.monotonic() - start_s
     sbatch = world.calls_of("sbatch")
     queries = world.calls_of("squeue") + world.calls_of("sacct")
@@ -70,6 +73,21 @@ def _measure(folder: Path) -> int:
     print(f"took {time.perf_counter() - began:.1f} s, of them {submitted_s:.1f} s until all were submitted")
     kept = sbatch <= MOST_SBATCH and queries * LEAST_QUERY_GAP_S <= simulated_s + LEAST_QUERY_GAP_S
     return 0 if kept and peak_mib <= MOST_MIB and len(world.succeeded) == JOBS else 1
+
+
+class Looks:
+    """Looks of Snakemake's; Slurm and the jobs' files are looked at as often as the watcher's thread does it in a run."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._due_s = world, 0.0
+
+    def after(self, seconds: float) -> None:
+        """One of them, so much later."""
+        clock = self._world.cluster.clock
+        is_due = clock.monotonic() + seconds >= self._due_s
+        self._world.look(after_s=seconds, asking=is_due)
+        if is_due:
+            self._due_s = clock.monotonic() + self._world.jobs.watcher.pause_s()
 
 
 def write_quickly(placed: Placed) -> None:

@@ -98,3 +98,21 @@ def test_the_plugin_imports_nothing_beyond_snakemakes_interface() -> None:
         )
     )
     assert added == ["snakemake_executor_plugin_hpccompose"]
+
+
+def test_the_plugin_costs_little_more_than_snakemakes_interface() -> None:
+    """At most 20 ms of CPU time, at the best of three."""
+    took_s = [
+        float(
+            python(
+                "import time\n"
+                "from snakemake_interface_executor_plugins.executors import remote\n"
+                "from snakemake_interface_executor_plugins import settings, workflow\n"
+                "began = time.process_time()\n"
+                "import snakemake_executor_plugin_hpccompose\n"
+                "print(time.process_time() - began)"
+            )
+        )
+        for _ in range(3)
+    ]
+    assert min(took_s) < 0.02

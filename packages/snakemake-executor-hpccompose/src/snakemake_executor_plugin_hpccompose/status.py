@@ -137,6 +137,14 @@ class Watcher:
         self.looks += 1
         self._tell_silence(poller)
 
+    def pause_s(self) -> float:
+        """Until the next look can show anything new."""
+        pause_s = min(self._poll_s, _FILES_S) if self._poller is None else self._poller.pause_s()
+        if self._wanted:
+            since = self._site.clock.monotonic() - self._asked_at
+            pause_s = min(pause_s, self._poll_s - since)
+        return max(0.2, pause_s)
+
     def _run(self) -> None:
         while True:
             with self._condition:
@@ -148,14 +156,7 @@ class Watcher:
                 self._warn(f"The jobs could not be looked at ({type(error).__name__}: {error}); trying again.")
             with self._condition:
                 if not self._hurry and not self._stopped:
-                    self._condition.wait(self._pause_s())
-
-    def _pause_s(self) -> float:
-        pause_s = min(self._poll_s, _FILES_S) if self._poller is None else self._poller.pause_s()
-        if self._wanted:
-            since = self._site.clock.monotonic() - self._asked_at
-            pause_s = min(pause_s, self._poll_s - since)
-        return max(0.2, pause_s)
+                    self._condition.wait(self.pause_s())
 
     def _made_poller(self) -> Poller:
         if self._poller is None:
