@@ -111,7 +111,7 @@ class DagTests:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=280,
+            timeout=800,
         )
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout

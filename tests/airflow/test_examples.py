@@ -12,7 +12,7 @@ import pytest
 
 from tests.airflow.dag_tests import DagResult, DagTests
 
-pytestmark = pytest.mark.adapters
+pytestmark = [pytest.mark.adapters, pytest.mark.timeout(900)]  # all DAGs of the file run in one fixture
 
 EXAMPLES = {
     "train_one_model": "one_operator/train_one_model.py",

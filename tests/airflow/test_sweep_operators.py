@@ -214,9 +214,10 @@ def test_the_teardown_ends_the_sweep_or_what_may_have_been_submitted() -> None:
     at(door, stop).execute(context())
     submitted = door.asked[1][1]["key"]
     assert submitted in door.asked[2][1]["keys"]
-    nothing = HpcComposeSweepStopOperator(task_id="stop", sweep=None)
-    assert at(door, nothing).execute(context()) == []
-    assert len(door.asked) == 3
+    at(door, stop).execute(context(xcoms=str(SWEEP)))
+    assert door.asked[3][1]["sweep_id"] == "s1"
+    assert at(door, HpcComposeSweepStopOperator(task_id="stop")).execute(context()) == []
+    assert len(door.asked) == 4
 
 
 def test_the_teardown_of_mapped_trials_ends_those_that_still_run() -> None:

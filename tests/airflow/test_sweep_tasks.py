@@ -11,7 +11,7 @@ import pytest
 
 from tests.airflow.dag_tests import DagResult, DagTests
 
-pytestmark = pytest.mark.adapters
+pytestmark = [pytest.mark.adapters, pytest.mark.timeout(900)]  # all DAGs of the file run in one fixture
 
 DAGS = Path(__file__).parent / "dag_files" / "sweeps.py"
 CASES = ("array", "mapped", "chunked", "short", "invalid", "job_fails")

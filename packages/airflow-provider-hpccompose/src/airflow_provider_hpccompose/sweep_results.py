@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
@@ -53,10 +55,10 @@ def _params(variables: Mapping[str, str]) -> str:
 
 
 def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return read(text)
+    return None
 
 
 def check_min_completed(value: float) -> None:

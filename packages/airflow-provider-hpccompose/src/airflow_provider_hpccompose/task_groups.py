@@ -183,6 +183,6 @@ class HpcComposeSweepTaskGroup(TaskGroup):
                 task_id="watch", sweep=sweep, map_index_template="{{ task.chunk_name }}", **self._common, **options
             ).expand_kwargs(submit.output)
         collect = HpcComposeSweepCollectOperator(task_id="collect", sweep=sweep, **self._common, **self._ranking)
-        stop = HpcComposeSweepStopOperator(task_id="stop", sweep=sweep, submit_task_id=submit.task_id, **self._common)
+        stop = HpcComposeSweepStopOperator(task_id="stop", submit_task_id=submit.task_id, **self._common)
         # No setup: clearing `collect` to rank anew must not clear `submit`, and `stop` has to run where `submit` failed.
         submit >> watch >> collect >> stop.as_teardown()

@@ -271,17 +271,18 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
 
 
 class HpcComposeSweepStopOperator(ConnectedOperator):
-    """Ends a sweep that still waits or runs; a teardown: `stop.as_teardown(setups=submit)`.
+    """Ends a sweep that still waits or runs; a teardown: `stop.as_teardown()`.
 
-    :param sweep: The handle. Without one, whatever `submit_task_id` may have submitted is looked for.
-    :param submit_task_id: The task whose worker may have died between submitting and saying so.
+    :param sweep: The handle; an XComArg of a task that failed would fail this one, so a teardown takes `submit_task_id`.
+    :param submit_task_id: Instead: the task that submits. When it has not said what it submitted, as its worker may have died before
+        it could, whatever it may have submitted is looked for.
     """
 
     template_fields: Sequence[str] = ("sweep", "hpccompose_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"sweep": "json"}
     ui_color = "#f7e3dc"
 
-    def __init__(self, *, sweep: Any, submit_task_id: str | None = None, **task_options: Any) -> None:
+    def __init__(self, *, sweep: Any = None, submit_task_id: str | None = None, **task_options: Any) -> None:
         super().__init__(**task_options)
         self.sweep = sweep
         self.submit_task_id = submit_task_id
@@ -291,10 +292,16 @@ class HpcComposeSweepStopOperator(ConnectedOperator):
 
         Raises: HpcComposeError: the scheduler did not answer.
         """
-        reason = f"teardown of {context['ti'].dag_id}"
+        task_instance = context["ti"]
+        reason = f"teardown of {task_instance.dag_id}"
+        sweep = self.sweep
+        if sweep is None and self.submit_task_id is not None:
+            sweep = task_instance.xcom_pull(
+                task_ids=self.submit_task_id, key=SWEEP_KEY, map_indexes=task_instance.map_index
+            )
         with told_to_airflow():
-            if self.sweep not in (None, "", "None"):
-                handle = sweep_from(self.sweep)
+            if sweep not in (None, "", "None"):
+                handle = sweep_from(sweep)
                 stopped = [handle.sweep_id] if sweeps_of(self).stop_sweep(handle, reason=reason) else []
             elif self.submit_task_id is not None:
                 stopped = sweeps_of(self).stop_sweeps_of(self._keys(context), reason=reason)
