@@ -32,6 +32,8 @@ class Counts:
     """Programs of the scheduler that ran, look by look."""
     seconds: list[float] = field(default_factory=list)
     lag_s: list[float] = field(default_factory=list)
+    busy_s: list[float] = field(default_factory=list)
+    """CPU time of the loop's thread between two timers: what of the lag is ours, also on a machine that others use."""
 
 
 def submit_jobs(folder: Path, count: int) -> tuple[Any, list[dict[str, Any]]]:
@@ -100,8 +102,9 @@ async def watch(door: Any, handles: list[dict[str, Any]], counts: Counts, second
     tasks = [asyncio.create_task(run(trigger)) for trigger in triggers]
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.thread_time()
         await asyncio.sleep(TIMER_S)
+        counts.busy_s.append(time.thread_time() - busy)
         counts.lag_s.append(time.perf_counter() - began - TIMER_S)
     for task in tasks:
         if task.done():
@@ -122,7 +125,8 @@ def measure(cluster: Any, folder: Path, handles: list[dict[str, Any]], *, second
         f"{len(handles)} triggers, {'with' if logs else 'without'} logs, {len(counts.looks)} looks in {seconds:.0f} s: "
         f"at most {max(counts.commands)} scheduler commands per look, {max(counts.seconds):.2f} s per look; "
         f"loop lag p50 {lags[len(lags) // 2] * 1000:.0f} ms, p99 {lags[int(len(lags) * 0.99)] * 1000:.0f} ms, "
-        f"max {lags[-1] * 1000:.0f} ms; CPU {cpu:.1f} s"
+        f"max {lags[-1] * 1000:.0f} ms, "
+        f"of which at most {max(counts.busy_s) * 1000:.0f} ms are its own work; CPU {cpu:.1f} s"
     )
 
 
