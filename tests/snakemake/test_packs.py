@@ -112,5 +112,3 @@ def test_what_rules_needed_is_left_as_a_profile(local_workflow: Workflow) -> Non
     fragment = yaml.safe_load(local_workflow.text(".snakemake/hpccompose/rightsize.yaml"))
     assert fragment == {"set-resources": {"one": {"runtime": 2}}}
     assert "What the rules used:" not in run.stdout
-    again = local_workflow.run("--jobs", "1", "--forceall", "--hpccompose-rightsize", "off", "one.txt")
-    assert again.returncode == 0
