@@ -18,7 +18,7 @@ SUPERVISOR_LINE = "# ---- supervisor "
 def golden_plan(case: str) -> Plan:
     """The plan of a case, as if its file lay in /project."""
     loaded = load_spec(GOLDEN / f"{case}.yaml", variables={})
-    moved = replace(loaded, source=Path("/project/compose.yaml"))
+    moved = replace(loaded, source=Path("/project/compose.yaml"), project_dir=Path("/project"))
     context = PlanContext(engine="slurm", home="/home/me", container_backends=("pyxis", "enroot", "apptainer"))
     return build_plan(moved, context)
 
