@@ -62,14 +62,22 @@ class ScriptedDoor(CallingDoor):
         return dict(answer)
 
 
-class Events(dict[Any, Any]):
-    """`outlet_events` of a context: what was told of each outlet."""
+class Events:
+    """`outlet_events` of a context: what was told of each outlet, by its name as in Airflow, whose oldest outlets have no hash."""
 
-    def __missing__(self, outlet: Any) -> Any:
-        told = SimpleNamespace(extra={}, added=[])
-        told.add = lambda asset, extra=None: told.added.append((asset.uri, extra))
-        self[outlet] = told
-        return told
+    def __init__(self) -> None:
+        self._told: dict[tuple[type, str], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def __getitem__(self, outlet: Any) -> Any:
+        key = (type(outlet), outlet.name)
+        if key not in self._told:
+            told = SimpleNamespace(extra={}, added=[])
+            told.add = lambda asset, extra=None: told.added.append((asset.uri, extra))
+            self._told[key] = told
+        return self._told[key]
 
 
 def context(*, try_number: int = 1, max_tries: int = 0, xcoms: Any = None) -> dict[str, Any]:
