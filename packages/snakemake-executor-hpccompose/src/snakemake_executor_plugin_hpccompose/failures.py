@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed
 from snakemake_executor_plugin_hpccompose.runner.results import Result
+from snakemake_executor_plugin_hpccompose.tails import tail
 
 if TYPE_CHECKING:
     from compose_core import JobSnapshot
 
-_TAIL_BYTES = 4000
-_TAIL_LINES = 15
 _MIB = 1024 * 1024
 
 
@@ -20,7 +19,7 @@ def why(placed: Placed, result: Result | None, snapshot: JobSnapshot | None) -> 
     """One paragraph for the user; it ends with a blank, because Snakemake puts a sentence behind it."""
     parts = [_what(placed, result, snapshot), _asked_and_used(placed, result), _remedy(placed, result, snapshot)]
     shown = (*_failed_services(snapshot), placed.log, batch_log(placed, snapshot))
-    tails = [tail for path in shown if (tail := _tail(path))]
+    tails = [text for path in shown if (text := tail(path))]
     text = " ".join(part for part in parts if part)
     return f"{text} " if not tails else f"{text}\n" + "\n".join(tails) + "\n"
 
@@ -124,21 +123,6 @@ def _remedy(placed: Placed, result: Result | None, snapshot: JobSnapshot | None)
             return "Neither the queue nor the accounting knows it any more, and it left no result."
         case _:
             return ""
-
-
-def _tail(path: Path | None) -> str:
-    """The last lines of a log, indented; empty when there is nothing to show."""
-    if path is None:
-        return ""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    lines = ["".join(c if c.isprintable() or c == "\t" else "?" for c in line) for line in text.splitlines()]
-    shown = [line for line in lines if line.strip()][-_TAIL_LINES:]
-    return f"Last lines of {path}:\n" + "\n".join(f"    {line}" for line in shown) if shown else ""
 
 
 def _clock(seconds: float) -> str:
