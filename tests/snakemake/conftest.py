@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.slurm.conftest import *  # noqa: F403  (the fixtures of the bench)
 from tests.snakemake.workflow import Workflow
+
+collect_ignore_glob = [] if find_spec("snakemake") else ["test_*.py", "containers", "runner"]
+"""Beside no Snakemake there is nothing to import; `nox -s adapters` runs all of them."""
 
 MakeWorkflow = Callable[[str], Workflow]
 
