@@ -14,13 +14,14 @@ import textwrap
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import compose_core
-from compose_core.cluster.local_monitor import kill_strays
+from compose_core.cluster.local_monitor import TOKEN_VARIABLE, kill_strays
 
 STEPS = frozenset(
     {
@@ -207,6 +208,23 @@ class Bed:
         tokens = self.state_home / "hpc-compose" / "local" / "tokens"
         for path in tokens.iterdir() if tokens.is_dir() else ():
             kill_strays(path.name)
+            _wait_for_the_keepers(path.name)
+
+
+def _wait_for_the_keepers(token: str) -> None:
+    """A keeper of that job ends by itself and writes how the job ended; until then the world is not ours to remove."""
+    mark = f"{TOKEN_VARIABLE}={token}".encode()
+    deadline = time.monotonic() + 30
+    while any(mark in environment for environment in _environments()):
+        assert time.monotonic() < deadline, f"a keeper of {token} does not end"
+        time.sleep(0.01)
+
+
+def _environments() -> Iterator[list[bytes]]:
+    """The environment of each process that can be looked into."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            yield (folder / "environ").read_bytes().split(b"\0")
 
 
 def at_step(point: int, happening: Happening, counted: Path | None = None, *, reads: bool = False) -> None:

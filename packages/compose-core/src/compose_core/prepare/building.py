@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -124,7 +125,8 @@ def remedy_for(run: LongRun) -> str:
     """What the program's last words suggest."""
     said = "\n".join(run.last_lines).lower()
     for words, remedy in _REMEDIES.items():
-        if any(word in said for word in words):
+        # As words of their own: `registry:40167` and `app-403` are no answers of a registry.
+        if re.search(rf"(?<![\w./@-])(?:{'|'.join(words)})(?![\w/@-])", said):
             return remedy
     if run.rc is None:
         return f"Install {run.argv[0]} here, or name it with --enroot-bin."
