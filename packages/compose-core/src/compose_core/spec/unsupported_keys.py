@@ -76,6 +76,12 @@ _VOLUME = {
     "tmpfs": "Remove it: mounts have no further options.",
     "consistency": "Remove it: it has no meaning here.",
 }
+_SECRET = {
+    "environment": "Use `env:`: the name of the variable, as it is set where you submit.",
+    "external": "Name where it comes from: `file:` or `env:`.",
+    "name": "Remove it: services ask for the secret by its key.",
+}
+_OBJECTIVE = dict.fromkeys(("goal", "mode"), "Use `direction: minimize` or `direction: maximize`.")
 _SWEEP = {"spec": "Remove it: the sweep applies to the file it stands in."}
 _ONCE_A_SECOND = "Remove it: probes run once a second, until the `timeout`."
 _HEALTHCHECK = dict.fromkeys(("interval", "retries", "start_period", "start_interval"), _ONCE_A_SECOND)
@@ -85,7 +91,9 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
     "service": _DOCKER_SERVICE,
     "dependency": _DEPENDENCY,
     "volume": _VOLUME,
+    "secret": _SECRET,
     "sweep": _SWEEP,
+    "sweep-objective": _OBJECTIVE,
     "healthcheck": _HEALTHCHECK,
 }
 
