@@ -14,7 +14,7 @@ import nox
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "packages", "adapters", "oldest_airflow", "tests", "slurm", "report"]
+nox.options.sessions = ["lint", "types", "packages", "adapters", "oldest_airflow", "tests", "slurm", "docs", "report"]
 
 ROOT = Path(__file__).parent
 CORE = "packages/compose-core"
@@ -119,6 +119,13 @@ def adapter_faults(session: nox.Session, host: str) -> None:
     session.install(*group("test"), *requirements, "-e", CORE, "-e", folder)
     session.run("python", "tests/bench/install_debian.py", host)
     run_pytest(session, "-m", "adapters and faults", "--timeout=1800", f"tests/{host}", report=f"faults-{host}")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site in build/site/html; a warning, a dead link or anything that is loaded from elsewhere is an error."""
+    session.install(*group("docs"))
+    session.run("python", "-m", "docs.build_site", "build/site")
 
 
 @nox.session

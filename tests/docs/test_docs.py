@@ -25,6 +25,8 @@ from compose_core.spec import load_spec
 from compose_core.spec.executable import NOT_EXECUTED_YET
 from docs import generate_command_tables, generate_spec_tables
 from docs.generated_blocks import filled, slug
+from docs.navigation import NAVIGATION
+from docs.site_pages import staged_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
@@ -263,6 +265,26 @@ def test_the_index_lists_every_page() -> None:
     index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
     pages = [page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md"]
     assert [name for name in pages if f"({name})" not in index] == []
+
+
+def test_the_navigation_of_the_site_has_every_page_once_in_the_order_of_the_index() -> None:
+    """Who reads the site finds what who reads the repository finds."""
+    shown = [page for pages in NAVIGATION.values() for page in pages]
+    assert sorted(shown) == sorted(page.stem for page in ROOT.glob("docs/*.md") if page.name != "README.md")
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \[[^\]]*\]\(([a-z-]+)\.md\)", index, flags=re.MULTILINE) == shown
+    assert re.findall(r"^## (.*)$", index, flags=re.MULTILINE)[: len(NAVIGATION)] == list(NAVIGATION)
+
+
+def test_the_site_has_a_page_for_every_example_and_loses_no_block() -> None:
+    """Comments go, and links lead to pages of the site; a block is shown as it was written."""
+    staged = dict(staged_pages())
+    assert {f"examples/{folder.name}.md" for folder in (ROOT / "examples").iterdir()} <= set(staged)
+    for page in ROOT.glob("docs/*.md"):
+        text = staged["index.md" if page.name == "README.md" else page.name]
+        assert [block for block in blocks_of(page) if block.text not in text] == []
+        assert "<!--" not in text
+        assert "](../" not in text
 
 
 def test_the_page_of_files_names_every_field_of_every_record() -> None:
