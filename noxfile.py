@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -22,11 +19,7 @@ ADAPTERS = {
     "snakemake": ("packages/snakemake-executor-hpccompose", "snakemake==9.*"),
     "airflow": ("packages/airflow-provider-hpccompose", "apache-airflow==3.3.*", "psycopg2-binary", "asyncpg"),
 }
-DISTRIBUTIONS = {
-    CORE: "compose_core",
-    "packages/snakemake-executor-hpccompose": "snakemake_executor_plugin_hpccompose",
-    "packages/airflow-provider-hpccompose": "airflow_provider_hpccompose",
-}
+DISTRIBUTIONS = (CORE, *(folder for folder, *_ in ADAPTERS.values()))
 REPORTS = ROOT / ".nox" / "reports"
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
@@ -58,7 +51,15 @@ def tests(session: nox.Session) -> None:
     """Everything that needs neither Slurm nor a host program; the local engine runs real jobs."""
     session.install(*group("test"), "-e", CORE)
     session.run("python", "tests/bench/install_debian.py")  # a terminal and shells for the tests that use them
-    run_pytest(session, "-m", "not slurm and not adapters and not faults", "-n", "auto", "--maxprocesses", "4")
+    run_pytest(
+        session,
+        "-m",
+        "not slurm and not adapters and not faults and not distributions",
+        "-n",
+        "auto",
+        "--maxprocesses",
+        "4",
+    )
 
 
 @nox.session
@@ -130,20 +131,17 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def packages(session: nox.Session) -> None:
-    """Build every sdist and wheel, check metadata and contents, install each wheel into an empty environment."""
-    session.install("build", "hatchling", "twine", "uv")
-    dist = Path(session.create_tmp()).resolve() / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    for folder in DISTRIBUTIONS:
-        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(dist), folder, silent=True)
-    session.run("twine", "check", "--strict", *sorted(map(str, dist.iterdir())))
-    wheels = {module: next(dist.glob(f"{module}-*.whl")) for module in DISTRIBUTIONS.values()}
-    for folder, module in DISTRIBUTIONS.items():
-        missing = sources_of(folder) - set(zipfile.ZipFile(wheels[module]).namelist())
-        if missing:
-            session.error(f"{wheels[module].name} lacks {', '.join(sorted(missing))}")
-    for module, wheel in wheels.items():
-        install_alone(session, module, {wheel, wheels["compose_core"]})
+    """Build every sdist and wheel, check metadata and contents, install each alone into an empty environment and try it there."""
+    session.install(*group("packages"))
+    run_pytest(session, "-m", "distributions", "-k", "not all_three", "tests/distributions")
+
+
+@nox.session
+def packages_matrix(session: nox.Session) -> None:
+    """The same by Python 3.11, 3.12 and 3.13, also all distributions together; a Python that cannot be had is skipped by name."""
+    session.install(*group("packages"))
+    session.env["HPCC_PYTHONS"] = "3.11 3.12 3.13"
+    run_pytest(session, "-m", "distributions", "--timeout=900", "tests/distributions")
 
 
 @nox.session
@@ -176,30 +174,3 @@ def run_pytest(session: nox.Session, *options: str, report: str = "") -> None:
     path = REPORTS / f"{report or session.name}.xml"
     path.unlink(missing_ok=True)
     session.run("pytest", "--timeout=300", f"--junit-xml={path}", *options, *session.posargs)
-
-
-def sources_of(folder: str) -> set[str]:
-    """The files below `src/` that the repository knows, as paths inside the wheel."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--", f"{folder}/src"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
-    sources = {path.removeprefix(f"{folder}/src/") for path in listing.split("\0") if path}
-    return sources - {"compose_core/templates"} | (
-        {"compose_core/templates/quickstart/compose.yaml"} if folder == CORE else set()
-    )
-
-
-def install_alone(session: nox.Session, module: str, wheels: set[Path]) -> None:
-    """An empty environment that holds `wheels` and what they ask for, and can import `module` from outside the repository."""
-    home = Path(session.create_tmp()).resolve() / module
-    shutil.rmtree(home, ignore_errors=True)
-    python = str(home / "venv/bin/python")
-    session.run("uv", "venv", "--quiet", "--python", str(Path(session.bin).resolve() / "python"), str(home / "venv"))
-    session.run("uv", "pip", "install", "--quiet", "--python", python, *sorted(map(str, wheels)))
-    session.run(python, "-P", "-W", "error", "-c", f"import {module}", external=True)
-    if module == "compose_core":
-        example = str(
-            ROOT / "examples/quickstart/compose.yaml"
-        )  # rendering needs the templates and the supervisor's source
-        hpcc = str(home / "venv/bin/hpcc")
-        session.run(hpcc, "render", "-f", example, "--output", str(home / "job.sbatch"), external=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,14 @@ def project_table(repository: Path, folder: str) -> dict[str, Any]:
     return tomllib.loads((repository / "packages" / folder / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def declared_version(repository: Path, folder: str) -> str:
-    """The literal `__version__` in the file that the build reads."""
-    path = repository / "packages" / folder / project_table(repository, folder)["tool"]["hatch"]["version"]["path"]
+def version_file(repository: Path, folder: str) -> Path:
+    """The file that the build reads the version from."""
+    home = repository / "packages" / folder
+    return (home / str(project_table(repository, folder)["tool"]["hatch"]["version"]["path"])).resolve()
+
+
+def declared_version(path: Path) -> str:
+    """The literal `__version__` in it."""
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__version__":
             return str(ast.literal_eval(statement.value))
@@ -51,9 +57,17 @@ def test_a_distribution_is_typed_licensed_and_named_as_its_users_type_it(reposit
 
 def test_all_distributions_are_released_together_under_the_version_of_the_changelog(repository: Path) -> None:
     """One version names one state of the whole workspace."""
-    versions = {declared_version(repository, folder) for folder in DISTRIBUTIONS}
-    assert len(versions) == 1
-    assert f"## [{versions.pop()}]" in (repository / "CHANGELOG.md").read_text(encoding="utf-8")
+    (path,) = {version_file(repository, folder) for folder in DISTRIBUTIONS}
+    version = declared_version(path)
+    assert f"## [{version}]" in (repository / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"Version {version}" in (repository / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_version_is_written_in_no_second_place(repository: Path) -> None:
+    """Or a release would forget one."""
+    sources = sorted(repository.glob("packages/*/src/**/*.py"))
+    holders = [path.name for path in sources if re.search(r'^__version__ = "', path.read_text("utf-8"), re.MULTILINE)]
+    assert holders == ["version.py"]
 
 
 @pytest.mark.parametrize("folder", DISTRIBUTIONS)

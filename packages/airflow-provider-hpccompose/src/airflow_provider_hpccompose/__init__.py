@@ -1,3 +1,5 @@
-"""The Airflow provider `hpccompose`. Airflow imports this while it reads its own configuration, so nothing is imported here."""
+"""The Airflow provider `hpccompose`. Airflow imports this while it reads its own configuration, so it imports nothing of Airflow."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("airflow-provider-hpccompose")

@@ -6,6 +6,7 @@ what runs jobs is imported when an executor is made. Annotations stay objects he
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Optional
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -16,7 +17,7 @@ from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
-__version__ = "0.1.0"
+__version__ = version("snakemake-executor-plugin-hpccompose")
 
 
 def _option(default: Any, help_text: str, **more: Any) -> Any:
