@@ -23,7 +23,7 @@ def world(airflow_bench: AirflowBench, slurm_bench: SlurmBench) -> Iterator[Worl
     """The Slurm connection; what a test broke is whole again afterwards."""
     airflow_bench.wait_for_dags("one_job", "named_rows")
     yield World(airflow_bench, SLURM, slurm_bench.shared_dir / "faults", slurm_bench)
-    slurm_bench.cancel_all_jobs()
+    slurm_bench.cancel_all_jobs(timeout=180)  # after an outage a node tells of its jobs' ends when it tries again
 
 
 def start_watched(world: World, name: str, seconds: int) -> Run:
