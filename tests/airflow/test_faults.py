@@ -113,17 +113,35 @@ def test_two_minutes_without_a_controller_change_nothing(world: World) -> None:
     check_one_success(run)
 
 
-def test_a_job_submitted_without_a_controller_is_submitted_once_when_it_is_back(world: World) -> None:
+def test_two_minutes_without_a_controller_cost_a_submission_no_try(world: World) -> None:
+    """The task asks again until the controller is back, and submits its one job then."""
+    assert world.slurm is not None
+    world.slurm.stop_controller()
+    try:
+        run = world.start("one_job", world.project("no-controller"))
+        run.wait_for_task("running")
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            assert run.task()["state"] == "running"
+            time.sleep(5)
+        assert run.ran() == []
+    finally:
+        world.slurm.start_controller()
+    check_one_success(run)
+    assert run.task()["try_number"] == 1
+
+
+def test_a_longer_outage_ends_the_try_and_the_next_one_submits_the_one_job(world: World) -> None:
     """The try fails as unreachable, which is retried; none of the tries leaves a job behind."""
     assert world.slurm is not None
     world.slurm.stop_controller()
     try:
-        run = world.start("one_job_retried_soon", world.project("no-controller"))
+        run = world.start("one_impatient_job", world.project("no-controller"))
         run.wait_for_task("up_for_retry", timeout=180)
         assert run.ran() == []
     finally:
         world.slurm.start_controller()
-    check_one_success(run, timeout=600)
+    check_one_success(run)
 
 
 def test_a_worker_killed_with_its_supervisor_after_submitting_submits_nothing_again(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -158,7 +158,7 @@ def test_errors_of_the_door_are_told_by_their_cause() -> None:
         at(wrong, submit()).execute(context())
     silent = ScriptedDoor(submit_sweep=SchedulerUnreachable("no answer"))
     with pytest.raises(HpcComposeUnreachable):
-        at(silent, submit()).execute(context())
+        at(silent, submit(submit_patience=timedelta(0))).execute(context())
     with pytest.raises(HpcComposeSpecError, match="Give either"):
         at(wrong, HpcComposeSweepSubmitOperator(task_id="submit")).execute(context())
     with pytest.raises(HpcComposeSpecError, match="throttle is 'many'"):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, ExceptionRetryPolicy, task
 
 from airflow_provider_hpccompose import doors
 from airflow_provider_hpccompose.operators.hpccompose import HpcComposeOperator
@@ -34,12 +34,10 @@ with DAG("one_job_with_a_run_timeout", schedule=None, default_args=RETRIES):
 with DAG("one_job_with_a_queue_timeout", schedule=None, default_args={"retries": 0}):
     HpcComposeOperator(task_id="job", queue_timeout=timedelta(seconds=12), **CONF)
 
-with DAG(
-    "one_job_retried_soon",
-    schedule=None,
-    default_args={"retries": 20, "retry_delay": timedelta(seconds=5), "retry_policy": None},
-):
-    HpcComposeOperator(task_id="job", **CONF)
+with DAG("one_impatient_job", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(seconds=15)}):
+    HpcComposeOperator(
+        task_id="job", submit_patience=timedelta(seconds=45), retry_policy=ExceptionRetryPolicy(rules=[]), **CONF
+    )
 
 for mode in ("array", "chunked"):
     with DAG(f"{mode}_sweep", schedule=None, default_args=RETRIES):

@@ -42,7 +42,8 @@ def exception_of(error: HpccError) -> exceptions.HpcComposeError:
     if isinstance(error, SpecError | UsageError) or int(error.exit_code) == 2:
         return exceptions.HpcComposeSpecError(text)
     if isinstance(error, SchedulerUnreachable | SubmissionUnresolved):
-        return exceptions.HpcComposeUnreachable(text)
+        is_reached = error.code != "ssh-unreachable"
+        return exceptions.HpcComposeUnreachable(text) if is_reached else exceptions.HpcComposeNotReached(text)
     if isinstance(error, SchedulerRefused):
         is_limit = error.code == "refused-limit"
         return exceptions.HpcComposeError(text) if is_limit else exceptions.HpcComposeNeverRunnable(text)

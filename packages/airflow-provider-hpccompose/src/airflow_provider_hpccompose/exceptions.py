@@ -78,6 +78,10 @@ class HpcComposeUnreachable(HpcComposeError):
     """The cluster did not answer for too long; the job is left alone, and the next try finds it again."""
 
 
+class HpcComposeNotReached(HpcComposeUnreachable):
+    """The login node was not reached at all; nothing was submitted."""
+
+
 class HpcComposeSpecError(HpcComposeFinalError):
     """The compose file or a value given to it is wrong; nothing was submitted."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_hpccompose.core_errors import told_to_airflow
@@ -20,6 +21,7 @@ from airflow_provider_hpccompose.job_requests import (
 )
 from airflow_provider_hpccompose.links import JOB_KEY
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator, instance_id
+from airflow_provider_hpccompose.patience import PATIENCE, ask_patiently
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -64,6 +66,7 @@ class SubmittingOperator(ConnectedOperator):
     :param on_clear: What becomes of a job whose task was cleared: `cancel` it and run anew, `keep` it running beside the new one, or
         `adopt` it or its result.
     :param on_kill_action: What becomes of the job when its task is marked or killed: `cancel` or `keep`.
+    :param submit_patience: How long a silent scheduler is asked again before the try fails as unreachable.
     :param prepare: Make images ready before the job is submitted, which may take minutes; False: they have to be.
     :param preflight: `warn`: what a job cannot run without ends the task; `strict`: warnings, too; `off`.
     """
@@ -85,6 +88,7 @@ class SubmittingOperator(ConnectedOperator):
         durable: bool = True,
         on_clear: OnClear = "cancel",
         on_kill_action: Literal["cancel", "keep"] = "cancel",
+        submit_patience: timedelta = PATIENCE,
         prepare: bool = True,
         preflight: Literal["off", "warn", "strict"] = "warn",
         **task_options: Any,
@@ -104,6 +108,7 @@ class SubmittingOperator(ConnectedOperator):
         self.durable = durable
         self.on_clear = on_clear
         self.on_kill_action = on_kill_action
+        self.submit_patience = submit_patience
         self.prepare = prepare
         self.preflight = preflight
         self._job: JobHandle | None = None
@@ -114,9 +119,7 @@ class SubmittingOperator(ConnectedOperator):
         Raises: HpcComposeError: there is none, or nobody knows, and why.
         """
         request = self.request(context)
-        with told_to_airflow():
-            resolver = Resolver(self.door, self.identity(context), on_clear=self.on_clear, durable=self.durable)
-            resolved = resolver.resolve(lambda key, n: self._submitted(request, key, n))
+        resolved = ask_patiently(lambda: self._resolved(context, request), self.submit_patience)
         self._job = resolved.handle
         context["ti"].xcom_push(key=JOB_KEY, value=resolved.handle.as_json())
         return resolved
@@ -156,6 +159,11 @@ class SubmittingOperator(ConnectedOperator):
         """The worker is told to stop while it submits or watches."""
         if self._job is not None and self.on_kill_action == "cancel":
             self.end_quietly(self._job, "The task was killed")
+
+    def _resolved(self, context: Context, request: SubmitRequest) -> Resolved:
+        with told_to_airflow():
+            resolver = Resolver(self.door, self.identity(context), on_clear=self.on_clear, durable=self.durable)
+            return resolver.resolve(lambda key, n: self._submitted(request, key, n))
 
     def _submitted(self, request: SubmitRequest, key: str, n: int) -> JobHandle:
         handle = self.door.submit(SubmitRequest.from_json({**request.as_json(), "key": key, "n": n}))

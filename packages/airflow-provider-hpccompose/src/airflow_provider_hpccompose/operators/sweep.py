@@ -24,6 +24,7 @@ from airflow_provider_hpccompose.operators.sweep_source import (
     sweeps_of,
 )
 from airflow_provider_hpccompose.operators.watching import is_last_try
+from airflow_provider_hpccompose.patience import PATIENCE, ask_patiently
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport, SweepRequest
 from airflow_provider_hpccompose.sweep_progress import counts
 from airflow_provider_hpccompose.sweep_results import sweep_from
@@ -48,6 +49,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
     :param chunk: Return rows for `HpcComposeSweepWatchOperator.expand_kwargs`, one for each so many trials, instead of the handle.
     :param on_clear: What becomes of the sweep when the task was cleared: `cancel` it and submit a new one, or `keep` it running.
     :param on_kill_action: What becomes of it when the task is killed or fails for the last time: `cancel` or `keep`.
+    :param submit_patience: How long a silent scheduler is asked again before the try fails as unreachable.
 
     The handle is XCom `sweep` in any case. Trials that a limit of the account left over fail the task; its next try submits them.
     """
@@ -64,6 +66,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         chunk: int | None = None,
         on_clear: Literal["cancel", "keep"] = "cancel",
         on_kill_action: Literal["cancel", "keep"] = "cancel",
+        submit_patience: timedelta = PATIENCE,
         **source_options: Any,
     ) -> None:
         super().__init__(**source_options)
@@ -71,6 +74,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         self.chunk = chunk
         self.on_clear = on_clear
         self.on_kill_action = on_kill_action
+        self.submit_patience = submit_patience
         self._sweep: SweepHandle | None = None
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
@@ -79,8 +83,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         Raises: HpcComposeError: not all trials were submitted, or nobody knows, and why.
         """
         request = self.keyed_request(context)
-        with told_to_airflow():
-            handle = sweeps_of(self).submit_sweep(request)
+        handle = ask_patiently(lambda: self._submitted(request), self.submit_patience)
         self._sweep = handle
         context["ti"].xcom_push(key=SWEEP_KEY, value=handle.as_json())
         verb = "is found again" if handle.attached else "was submitted"
@@ -112,6 +115,10 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         """The worker is told to stop while it submits."""
         if self._sweep is not None and self.on_kill_action == "cancel":
             stop_quietly(self, self._sweep, "The task was killed")
+
+    def _submitted(self, request: SweepRequest) -> SweepHandle:
+        with told_to_airflow():
+            return sweeps_of(self).submit_sweep(request)
 
     def _refused(self, context: Context, handle: SweepHandle) -> NoReturn:
         if is_last_try(context) and self.on_kill_action == "cancel":
