@@ -182,6 +182,7 @@ def test_a_rule_that_ran_out_of_memory_is_told_more_than_it_asked_for() -> None:
     """The peak of a killed job is what it had, not what it needs."""
     suggestion = suggestion_of(figures_of(ended(exit_code=137)))
     assert suggestion.mem_mb == 6000
+    assert yaml.safe_load(profile_of([suggestion]))["set-resources"]["align"]["mem_mb"] == "6000 * attempt"
     assert suggestion_of(figures_of(ended(exit_code=1, out_of_memory=True))).mem_mb == 6000
 
 

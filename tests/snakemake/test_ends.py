@@ -167,7 +167,7 @@ def test_one_question_for_all_jobs_in_an_interval(cluster: FakeCluster, tmp_path
     """However many rounds of jobs are submitted meanwhile."""
     world = World(cluster, tmp_path)
     for number in range(12):
-        world.submit(*fan(3, threads=number + 1))
+        world.submit(*fan(3, resources={"mem_mb": 100 + number}))
         world.look(after_s=5)
     assert len(world.submitted) == 36
     assert world.calls_of("squeue") <= 3

@@ -127,3 +127,47 @@ def test_without_squashfuse_an_image_is_unpacked_once_per_job(open_registry: Con
     assert len(list(folder.glob("*.done"))) == 1
     remove_unpacked(environment)
     assert not folder.exists()
+
+
+def test_an_image_is_prepared_as_the_mapping_file_says(open_registry: ContainerBench, tmp_path: Path) -> None:
+    """Without a change of the Snakefile; when the file changes, Snakemake's copy goes, so that it asks again."""
+    url = f"docker://{open_registry.push('team/plain')}"
+    environment = open_registry.environment({"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")})
+    mapping = tmp_path / "map.yaml"
+
+    def fetched(text: str) -> list[str]:
+        mapping.write_text(f'images:\n  "{url}":\n    prepare: {{commands: ["echo {text} > /etc/prepared"]}}\n')
+        stand_in("enroot", [], environment, config="map.yaml")
+        folder = tmp_path / ".snakemake/singularity"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "x.simg").exists():
+            command = ["apptainer", "pull", "--name", "x.simg", url]
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        shown = ["unsquashfs", "-cat", str(folder / "x.simg"), "etc/prepared"]
+        return subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()
+
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert [fetched("one"), fetched("one"), fetched("two")] == [["one"], ["one"], ["two"]]
+    finally:
+        os.chdir(before)
+
+
+def test_an_image_that_cannot_be_fetched_names_its_line(open_registry: ContainerBench, tmp_path: Path) -> None:
+    """Snakemake, which asks for images before it makes an executor, names no rule."""
+    url = f"docker://{open_registry.registry}/team/none:1"
+    (tmp_path / "Snakefile").write_text(f'rule a:\n    output: "x"\n    container: "{url}"\n    shell: "true"\n')
+    environment = open_registry.environment({"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")})
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        stand_in("enroot", [], environment)
+        command = ["apptainer", "pull", "--name", "x.simg", url]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        os.chdir(before)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Snakefile:3: ")
+    assert url.removeprefix("docker://").partition("/")[2].partition(":")[0] in done.stderr

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from compose_core.clock import Clock, SystemClock
     from compose_core.cluster.openssh import OpenSshRunner, OpenSshTarget, private_control_dir
     from compose_core.cluster.runner import HostRunner
+    from compose_core.cluster.sinfo import PartitionRow
     from compose_core.cluster.site import Site
     from compose_core.door.inputs import spec_inputs
     from compose_core.door.remote import RemoteDoor
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from compose_core.images import image_decisions, prepare_images
+    from compose_core.insight.pending_reasons import is_hopeless, reason_in_words
     from compose_core.job_state import JobId, JobState
     from compose_core.job_usage import UsageQuestion, UsageReading, read_usage
     from compose_core.operations import (
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         find_job,
         find_submission,
         observe,
+        partitions_of,
         poller,
         resolve_submissions,
         submit,
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     )
     from compose_core.plan import Plan, PlanContext, build_plan
     from compose_core.planning import plan_context
+    from compose_core.prepare.make_ready import PrepareFailed
     from compose_core.records.job_record import JobRecord
     from compose_core.render import render_script
     from compose_core.spec import LoadedSpec, load_spec
@@ -94,7 +98,7 @@ if TYPE_CHECKING:
     from compose_core.tracking.clean import CleanRule
     from compose_core.tracking.poller import Pace, Poller
     from compose_core.tracking.snapshot import JobSnapshot
-    from compose_core.units import parse_memory_mib
+    from compose_core.units import format_slurm_time, parse_memory_mib, parse_slurm_time_s
 
 _HOMES = {
     "OpenSshRunner": "cluster.openssh",
@@ -103,6 +107,7 @@ _HOMES = {
     "RemoteDoor": "door.remote",
     "spec_inputs": "door.inputs",
     "HostRunner": "cluster.runner",
+    "PartitionRow": "cluster.sinfo",
     "DoorSession": "door.session",
     "Clock": "clock",
     "SystemClock": "clock",
@@ -118,6 +123,8 @@ _HOMES = {
     "SchedulerUnreachable": "errors",
     "SubmissionUnresolved": "errors",
     "UsageError": "errors",
+    "is_hopeless": "insight.pending_reasons",
+    "reason_in_words": "insight.pending_reasons",
     "JobId": "job_state",
     "JobState": "job_state",
     "UsageQuestion": "job_usage",
@@ -149,7 +156,9 @@ _HOMES = {
     "same_tree": "spec.documents",
     "sbatch_options": "spec.raw_options",
     "tree_of": "spec.documents",
+    "format_slurm_time": "units",
     "parse_memory_mib": "units",
+    "parse_slurm_time_s": "units",
     "Plan": "plan",
     "PlanContext": "plan",
     "build_plan": "plan",
@@ -187,9 +196,11 @@ _HOMES = {
     "find_submission": "operations",
     "image_decisions": "images",
     "observe": "operations",
+    "partitions_of": "operations",
     "plan_context": "planning",
     "poller": "operations",
     "prepare_images": "images",
+    "PrepareFailed": "prepare.make_ready",
     "request_ends": "operations",
     "resolve_submissions": "operations",
     "submit": "operations",
@@ -227,9 +238,11 @@ __all__ = [
     "OpenSshRunner",
     "OpenSshTarget",
     "Pace",
+    "PartitionRow",
     "Plan",
     "PlanContext",
     "Poller",
+    "PrepareFailed",
     "Problem",
     "RecordError",
     "RemoteDoor",
@@ -267,11 +280,15 @@ __all__ = [
     "find_job",
     "find_submission",
     "find_sweep",
+    "format_slurm_time",
     "image_decisions",
+    "is_hopeless",
     "load_spec",
     "looks_secret",
     "observe",
     "parse_memory_mib",
+    "parse_slurm_time_s",
+    "partitions_of",
     "plan_context",
     "plan_sweep",
     "poller",
@@ -280,6 +297,7 @@ __all__ = [
     "ranked_jobs",
     "read_document",
     "read_usage",
+    "reason_in_words",
     "render_script",
     "request_ends",
     "resolve_submissions",

@@ -11,6 +11,7 @@ from compose_core.version import __version__
 
 if TYPE_CHECKING:
     from compose_core.cluster.engine import Engine, EngineName
+    from compose_core.cluster.sinfo import PartitionRow
     from compose_core.cluster.site import Site
     from compose_core.plan import Plan
     from compose_core.records.job_record import JobFacts, JobRecord
@@ -106,6 +107,16 @@ def find_job(project_dir: Path, job_id: str | None = None) -> JobRecord:
     from compose_core.tracking import find_job as _find
 
     return _find.find_job(ProjectPaths(project_dir), job_id)
+
+
+def partitions_of(site: Site) -> tuple[PartitionRow, ...] | None:
+    """The partitions of the cluster and what their nodes have; None: there is no cluster, or it does not answer."""
+    from compose_core.cluster.engine import Unavailable
+    from compose_core.cluster.slurm import Slurm
+
+    engine = site.engine
+    found = engine.partitions() if isinstance(engine, Slurm) else None
+    return None if isinstance(found, Unavailable) else found
 
 
 def tracked_jobs(project_dir: Path) -> TrackedJobs:

@@ -114,7 +114,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         """Snakemake fetches the images of containers before it makes an executor, so our `apptainer` is put on PATH here."""
         from snakemake_executor_plugin_hpccompose.containers import stand_in
 
-        stand_in(self.container_runtime, self.container_mounts or ())
+        stand_in(self.container_runtime, self.container_mounts or (), config=self.config)
 
 
 common_settings = CommonSettings(

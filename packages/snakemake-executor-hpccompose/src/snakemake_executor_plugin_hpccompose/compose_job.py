@@ -28,7 +28,7 @@ from snakemake_executor_plugin_hpccompose.allocation import (
 from snakemake_executor_plugin_hpccompose.containers import front_environment
 from snakemake_executor_plugin_hpccompose.errors import RuleError
 from snakemake_executor_plugin_hpccompose.job_variables import own_variables, shared_variables
-from snakemake_executor_plugin_hpccompose.literal_ports import literal_ports
+from snakemake_executor_plugin_hpccompose.literal_ports import LiteralPort, has_nodes_alone, literal_ports
 from snakemake_executor_plugin_hpccompose.mapping import EMPTY, Mapping, RuleEntry, read_mapping
 from snakemake_executor_plugin_hpccompose.partitions import Partitions, read_partitions
 from snakemake_executor_plugin_hpccompose.resources import NAMES, Request, gres_gpus, request_of
@@ -61,6 +61,10 @@ class ComposeJob:
     source: str = ""
     """The compose files and the mapping file that it comes from."""
     warnings: tuple[str, ...] = ()
+    ports: tuple[LiteralPort, ...] = ()
+    """Fixed ports that another job on its nodes must not have; of a job that has its nodes for itself none."""
+    places: Map[str, Location] = field(default_factory=dict)
+    """Where the images of its services are written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +157,7 @@ def _made(facts: RuleFacts, options: JobOptions, mapping: Mapping) -> tuple[Comp
         ),
     )
     pack = _pack(facts, request, entries)
+    ports = literal_ports(rule, stack.loaded) if stack else ()
     job = ComposeJob(
         spec=spec,
         shape_key=_digest([spec, needs, pack]),
@@ -164,7 +169,9 @@ def _made(facts: RuleFacts, options: JobOptions, mapping: Mapping) -> tuple[Comp
         mem_mb=_mem_mb(request),
         runtime_min=request.runtime_min,
         source=_source(request, entries, mapping),
-        warnings=literal_ports(rule, stack.loaded) if stack else (),
+        warnings=tuple(one.warning for one in ports),
+        ports=() if has_nodes_alone(spec.get("x-slurm", {})) else ports,
+        places={name: stack.loaded.locate(f"services.{name}.image") for name in stack.sidecars} if stack else {},
     )
     return job, bool(stack and stack.names & own_variables(facts).keys())
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from compose_core import HpccError, Location
+
+if TYPE_CHECKING:
+    from snakemake_executor_plugin_hpccompose.ready_jobs import ReadyJob
 
 
 class RuleError(HpccError):
@@ -22,3 +27,18 @@ class RuleError(HpccError):
         remedy = f" {self.remedy}" if self.remedy else ""
         details = f"\n{self.details}" if self.details else ""
         return f"rule {self.rule}: {place}{self.message}{remedy}{details}"
+
+
+def why_not_submitted(job: ReadyJob, error: Exception) -> str:
+    """What keeps this job from being submitted, with the file and the line that the cause or the rule is written at."""
+    from compose_core import PrepareFailed
+
+    if isinstance(error, RuleError):
+        return str(error)
+    places = job.compose.places if job.compose is not None else {}
+    failed = error.services if isinstance(error, PrepareFailed) else ()
+    where = next((places[name] for name in failed if name in places), None)
+    if where is None and job.facts.snakefile:
+        where = Location(file=job.facts.snakefile, line=job.facts.line)
+    told = str(error) if isinstance(error, HpccError) else f"{type(error).__name__}: {error}"
+    return f"rule {job.facts.title}: {where}: {told}" if where else told

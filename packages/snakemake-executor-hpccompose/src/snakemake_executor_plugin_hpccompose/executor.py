@@ -22,6 +22,7 @@ from snakemake_executor_plugin_hpccompose.ledger import Ledger
 from snakemake_executor_plugin_hpccompose.log_paths import job_log, remove_log, remove_old_logs
 from snakemake_executor_plugin_hpccompose.mapping import Mapping
 from snakemake_executor_plugin_hpccompose.needed_services import NeededServices
+from snakemake_executor_plugin_hpccompose.pending import PendingJobs
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
 from snakemake_executor_plugin_hpccompose.reattach import Earlier
 from snakemake_executor_plugin_hpccompose.rule_facts import facts_of
@@ -31,6 +32,7 @@ from snakemake_executor_plugin_hpccompose.runner.unit import Way
 from snakemake_executor_plugin_hpccompose.status import ResultFiles, Watcher
 from snakemake_executor_plugin_hpccompose.submissions import Rules, Submissions
 from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
+from snakemake_executor_plugin_hpccompose.unsupported import refuse_unsupported
 from snakemake_executor_plugin_hpccompose.workflow_services import WorkflowService, WorkflowServices
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Jobs:
         self, executor: Any, workflow: Any, logger: Any, *, site: Site | None = None, threads: bool = True
     ) -> None:
         self._executor, self._workflow, self._logger = executor, workflow, logger
+        refuse_unsupported(workflow)
         self.settings = workflow.executor_settings
         self.paths = RunPaths(Path(".snakemake").resolve().parent, secrets.token_hex(5))
         self._site = site or _site(self.settings)
@@ -65,7 +68,7 @@ class Jobs:
         """Jobs that Snakemake waits for a report on."""
         self._units_left: dict[str, int] = {}
         """Members of each unit without a report, by the token of its submission."""
-        self._results = ResultFiles()
+        self._results, self._pending = ResultFiles(), PendingJobs(self._site.clock.now, self.say)
         poll_s = max(1.0, float(self.settings.poll_seconds))
         self.watcher = Watcher(self._site, poll_s=poll_s, warn=self.say, threads=threads)
         take_on = self.settings.reattach == "auto"
@@ -214,6 +217,11 @@ class Jobs:
         """Something that the user wants to know."""
         self._logger.info(message)
 
+    def is_open(self, ready: ReadyJob) -> bool:
+        """Snakemake waits for a report on it."""
+        with self._lock:
+            return ready in self._open
+
     # -- the end of a job ---------------------------------------------------------------------------------------------
 
     def _goes_on(self, info: SubmittedJobInfo) -> bool:
@@ -225,6 +233,7 @@ class Jobs:
             return False
         if snapshot is None or not snapshot.terminal:
             placed.over_since = None
+            self._pending.look(placed, snapshot)
             if result is not None:
                 self.watcher.hurry()  # it was told to end: Slurm says whether it comes back
             return True

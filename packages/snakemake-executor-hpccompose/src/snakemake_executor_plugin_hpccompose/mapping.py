@@ -6,6 +6,7 @@
       align: {services: {redis: {image: "redis:7", readiness: {type: tcp, port: "@{redis.port.tcp}"}, x-slurm: {ports: [tcp]}}}}
       trim: {pack: 50}
     services: {vllm: {compose: stacks/vllm-server.yaml}}
+    images: {"docker://python:3.12": {prepare: {commands: [pip install numpy]}}}
 
 Paths are relative to the file. Where several patterns match a rule, later ones win key by key. What a rule says itself wins over all.
 """
@@ -29,6 +30,7 @@ from compose_core import (
     Location,
     MapNode,
     MapOf,
+    Node,
     Section,
     SpecError,
     Text,
@@ -87,6 +89,8 @@ class Mapping:
     defaults: RuleEntry = field(default_factory=RuleEntry)
     rules: tuple[tuple[str, RuleEntry], ...] = ()
     services: Map[str, ServiceEntry] = field(default_factory=dict)
+    images: Map[str, Node] = field(default_factory=dict)
+    """The section `prepare` of each image of `container:`, as the file has it."""
 
     def entry(self, rule: str) -> RuleEntry:
         """What holds for the rule: defaults, then every pattern that matches, in the order of the file."""
@@ -128,6 +132,7 @@ def read_mapping(path: Path | str) -> Mapping:
         defaults=_entry(value.get("defaults", {}), ("defaults",), document),
         rules=tuple((pattern, _entry(entry, ("rules", pattern), document)) for pattern, entry in rules.items()),
         services={name: _service(name, entry, document) for name, entry in value.get("services", {}).items()},
+        images={url: entry["prepare"] for url, entry in value.get("images", {}).items()},
     )
 
 
@@ -203,6 +208,9 @@ _SERVICE = Section(
         "scope": Entry(Choice(("workflow",)), "How long it lives."),
     },
 )
+_IMAGE = Section(
+    "image", dict, {"prepare": Entry(Verbatim(), "How it is customised, as in a compose file.", required=True)}
+)
 _FILE = Section(
     "mapping",
     dict,
@@ -212,5 +220,6 @@ _FILE = Section(
         "services": Entry(
             MapOf(_SERVICE, _NAME, "a service", "letters, digits, _, . and - are allowed"), "Of the whole workflow."
         ),
+        "images": Entry(MapOf(_IMAGE, r"\S+", "an image", "blanks are not allowed"), "By the URL of `container:`."),
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from snakemake_executor_plugin_hpccompose.packing import Pack, PackRequest, in_packs, pack_of
@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 _MIB = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 
 
-def tasks_of(shape: Sequence[ReadyJob], *, setting: int) -> list[tuple[ReadyJob, ...]]:
-    """The members of each task; `setting` is the pack of rules that say nothing themselves."""
-    if not shape:
+def tasks_of(
+    shape: Sequence[ReadyJob], *, setting: int, longest_min: Callable[[Mapping[str, Any]], int | None] | None = None
+) -> list[tuple[ReadyJob, ...]]:
+    """The members of each task; `setting` is the pack of rules that say nothing themselves.
+
+    `longest_min` tells how long the partition lets a job run that asks Slurm for this; it is asked only where packs are wanted.
+    """
+    requests = [pack_request(job, setting=setting) for job in shape]
+    if not requests:
         return []
-    size = min(pack_of(pack_request(job, setting=setting)).size for job in shape)
+    has_packs = any(one.asked > 1 and one.runtime_min for one in requests) and len(shape) > 1
+    compose = shape[0].compose
+    limit = longest_min(compose.spec.get("x-slurm", {})) if has_packs and longest_min and compose is not None else None
+    size = min(pack_of(one, max_runtime_min=limit).size for one in requests)
     return [tuple(task) for task in in_packs(shape, size)]
 
 

@@ -27,6 +27,8 @@ class Suggestion:
     runtime_min: int | None = None
     threads: int | None = None
     """Fewer would have done; never written as a setting, because it changes what the command does."""
+    scales_memory: bool = False
+    """Each further attempt shall ask for as much again: attempts ran out of memory."""
     reasons: tuple[str, ...] = ()
 
 
@@ -36,7 +38,15 @@ def suggestion_of(figures: RuleFigures) -> Suggestion:
     runtime, why_runtime = _runtime(figures)
     threads, why_threads = _threads(figures)
     reasons = tuple(why for why in (why_memory, why_runtime, why_threads) if why)
-    return Suggestion(rule=figures.rule, mem_mb=memory, runtime_min=runtime, threads=threads, reasons=reasons)
+    scales = memory is not None and bool(figures.out_of_memory)
+    return Suggestion(
+        rule=figures.rule,
+        mem_mb=memory,
+        runtime_min=runtime,
+        threads=threads,
+        scales_memory=scales,
+        reasons=reasons,
+    )
 
 
 def profile_of(suggestions: Sequence[Suggestion]) -> str:
@@ -52,12 +62,19 @@ def profile_of(suggestions: Sequence[Suggestion]) -> str:
         lines.append(f"  {json.dumps(one.rule, ensure_ascii=False)}:")
         lines += [
             f"    {name}: {value}"
-            for name, value in (("mem_mb", one.mem_mb), ("runtime", one.runtime_min))
+            for name, value in (("mem_mb", _memory_text(one)), ("runtime", one.runtime_min))
             if value is not None
         ]
     remarks = [one for one in suggestions if one.reasons and one not in settings]
     lines += [f"# {one.rule}: {reason}" for one in remarks for reason in one.reasons]
     return "\n".join(lines) + "\n"
+
+
+def _memory_text(one: Suggestion) -> str | None:
+    """An expression that Snakemake evaluates for each attempt, where a number would fail again."""
+    if one.mem_mb is None:
+        return None
+    return f"{one.mem_mb} * attempt" if one.scales_memory else str(one.mem_mb)
 
 
 def _memory(figures: RuleFigures) -> tuple[int | None, str]:

@@ -14,11 +14,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from snakemake_executor_plugin_hpccompose.batches import Batch, ForAll, by_shape, chunks, compose_text, manifests
+from snakemake_executor_plugin_hpccompose.errors import why_not_submitted
 from snakemake_executor_plugin_hpccompose.ledger import Entry, Ledger, Unit
+from snakemake_executor_plugin_hpccompose.literal_ports import PortsInUse
 from snakemake_executor_plugin_hpccompose.needed_services import NeededServices, with_environment
 from snakemake_executor_plugin_hpccompose.packs import tasks_of
 from snakemake_executor_plugin_hpccompose.ready_jobs import Placed, ReadyJob
 from snakemake_executor_plugin_hpccompose.runner.unit import Way, unit_file
+from snakemake_executor_plugin_hpccompose.site_limits import SiteLimits
 from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
 from snakemake_executor_plugin_hpccompose.workflow_services import Failed, Ready
 
@@ -52,6 +55,10 @@ class Reports(Protocol):
 
     def say(self, message: str) -> None:
         """Something that the user wants to know."""
+        ...
+
+    def is_open(self, ready: ReadyJob) -> bool:
+        """The job has not ended."""
         ...
 
 
@@ -91,6 +98,7 @@ class Submissions:
         self.general_args = tuple(general_args)
         self.variables: tuple[str, ...] = ()
         """Names of variables that jobs need although they may be secrets."""
+        self._limits, self._ports = SiteLimits(site), PortsInUse(reports.is_open)
         self._failed_nodes: set[str] = set()
         self._threads = threads
         """False: somebody calls `step`."""
@@ -196,10 +204,20 @@ class Submissions:
         except Exception as error:  # noqa: BLE001  (a job that is never reported hangs the workflow)
             self._fail(due, error)
             return
-        for shape in by_shape(self._served([job for job in new if self._is_asked_for(job)])):
-            size = 1 if self._rules.no_array else self._limit
-            for part in chunks(tasks_of(shape, setting=self._rules.pack), size):
+        served = self._served([job for job in new if self._is_asked_for(job)])
+        for tasks in self._without_clashes([self._tasks(shape) for shape in by_shape(served)]):
+            for part in chunks(tasks, 1 if self._rules.no_array else self._limit):
                 self._submit(Batch(unit=f"u{next(self._numbers):05d}", tasks=tuple(part)))
+
+    def _tasks(self, shape: Sequence[ReadyJob]) -> list[tuple[ReadyJob, ...]]:
+        return tasks_of(shape, setting=self._rules.pack, longest_min=self._limits.longest_min)
+
+    def _without_clashes(self, shapes: list[list[tuple[ReadyJob, ...]]]) -> list[list[tuple[ReadyJob, ...]]]:
+        """Those that can run beside each other; the others have failed."""
+        clashes = self._ports.clashes([task for tasks in shapes for task in tasks])
+        for job, error in clashes.items():
+            self._fail([job], error)
+        return [kept for tasks in shapes if (kept := [task for task in tasks if task[0] not in clashes])]
 
     def _served(self, jobs: list[ReadyJob]) -> list[ReadyJob]:
         """Those whose services of the workflow are there; the others wait here, where they hold no allocation."""
@@ -231,6 +249,7 @@ class Submissions:
             return True
         try:
             job.compose = self._asks(job)
+            self._limits.check(job.facts.title, job.compose.shape_key, job.compose.spec.get("x-slurm", {}))
         except Exception as error:  # noqa: BLE001  (as above)
             self._fail([job], error)
             return False
@@ -374,11 +393,8 @@ class Submissions:
                 self._ready.append(job)
 
     def _fail(self, jobs: Iterable[ReadyJob], error: Exception) -> None:
-        from compose_core import HpccError
-
-        told = str(error) if isinstance(error, HpccError) else f"{type(error).__name__}: {error}"
         for job in jobs:
-            self._reports.failed(job, f"{job.facts.title} was not submitted: {told}")
+            self._reports.failed(job, f"{job.facts.title} was not submitted: {why_not_submitted(job, error)}")
 
 
 def _pause(tries: int) -> float:

@@ -29,8 +29,8 @@ class PartitionRow:
 
 
 def sinfo_argv(program: str = "sinfo") -> list[str]:
-    """One line per partition, kind of node and state."""
-    return [program, "--noheader", f"--format={FIELD_SEPARATOR.join(_FIELDS)}"]
+    """One line per partition, kind of node and state; without --exact, nodes of several sizes are told as the smallest."""
+    return [program, "--noheader", "--exact", f"--format={FIELD_SEPARATOR.join(_FIELDS)}"]
 
 
 def parse_sinfo(stdout: str) -> tuple[PartitionRow, ...]:

@@ -64,6 +64,11 @@ class PrepareFailed(HpccError):
         super().__init__(f"{counted(count, 'image')} could not be made ready", details=details)
 
     @property
+    def services(self) -> tuple[str, ...]:
+        """Those whose images these are."""
+        return tuple(name for decision, _ in self._failures for name in decision.services)
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         return tuple(
             Problem(

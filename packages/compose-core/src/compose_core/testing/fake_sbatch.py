@@ -49,7 +49,7 @@ def sbatch(cluster: FakeCluster, call: Call) -> Said:
     except Wrong as wrong:
         return wrong.said
     cluster.accept(job)
-    suffix = f";{cluster.settings.cluster_name}" if "clusters" in given else ""
+    suffix = f";{cluster.settings.cluster_name}" if "clusters" in options else ""
     if "parsable" in given:
         return Said(stdout=f"{job.number}{suffix}\n")
     return Said(stdout=f"Submitted batch job {job.number}\n")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _SINFO = Grammar(
     program="sinfo",
     values=frozenset({"format", "partition"}),
-    flags=frozenset({"noheader", "summarize"}),
-    short={"o": "format", "p": "partition", "h": "noheader", "s": "summarize"},
+    flags=frozenset({"noheader", "summarize", "exact"}),
+    short={"o": "format", "p": "partition", "h": "noheader", "s": "summarize", "e": "exact"},
 )
 _SINFO_HEADERS = {
     "P": "PARTITION", "a": "AVAIL", "l": "TIMELIMIT", "D": "NODES", "T": "STATE", "t": "STATE", "c": "CPUS", "m": "MEMORY",

@@ -13,6 +13,10 @@ from pathlib import Path
 
 PROGRAMS = "HPCC_PROGRAMS"
 """The folder that goes in front of a job's PATH."""
+MAPPING = "HPCC_CONTAINER_MAPPING"
+"""The mapping file, for the program that fetches images."""
+PULLED = Path(".snakemake/hpccompose/images.json")
+"""Which files Snakemake has of which images; below the folder of the workflow."""
 FRONT = Path(__file__).parent / "bin"
 
 
@@ -28,17 +32,33 @@ def front_environment(runtime: str, mounts: Sequence[str], workdir: Path) -> dic
     }
 
 
-def stand_in(runtime: str, mounts: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> None:
-    """From now on this process finds our `apptainer`, or its own again when the runtime is apptainer."""
+def stand_in(
+    runtime: str,
+    mounts: Sequence[str],
+    environment: MutableMapping[str, str] = os.environ,
+    *,
+    config: str | None = None,
+) -> None:
+    """From now on this process finds our `apptainer`, or its own again when the runtime is apptainer.
+
+    `config` is the mapping file, which may say how images are prepared.
+    """
     step_aside(environment)
-    if runtime != "apptainer":
-        environment.update(front_environment(runtime, mounts, Path.cwd()))
-        lead_the_path(environment)
+    if runtime == "apptainer":
+        return
+    environment.update(front_environment(runtime, mounts, Path.cwd()))
+    if config:
+        environment[MAPPING] = str(Path.cwd() / Path(config).expanduser())
+    if (Path.cwd() / PULLED).exists():
+        from snakemake_executor_plugin_hpccompose.containers.pull import remove_outdated
+
+        remove_outdated(Path.cwd(), environment)
+    lead_the_path(environment)
 
 
 def step_aside(environment: MutableMapping[str, str] = os.environ) -> None:
     """Undo `stand_in`: for workflows that use no containers, whose rules may call an apptainer of their own."""
-    for name in (PROGRAMS, "HPCC_CONTAINER_RUNTIME", "HPCC_CONTAINER_MOUNTS", "HPCC_PYTHON"):
+    for name in (PROGRAMS, MAPPING, "HPCC_CONTAINER_RUNTIME", "HPCC_CONTAINER_MOUNTS", "HPCC_PYTHON"):
         environment.pop(name, None)
     _set_front(environment, "")
 
