@@ -31,6 +31,8 @@ PACKAGES = {
     "zsh": "zsh",
     "fish": "fish",
     "tmux": "tmux",
+    "mandoc": "mandoc",
+    "man": "man-db",
 }
 """Program to the package that brings it, by the names of Debian 12 and Ubuntu 24.04."""
 

@@ -92,6 +92,7 @@ def check_command(made: Environment, version: str) -> None:
     """The command is there, and its manual where `man` looks for it."""
     made.run("python", "-P", "-W", "error", "-c", "import compose_core")
     assert made.run("hpcc", "--version") == f"hpcc {version}\n"
+    assert (made.folder / "venv/share/man/man1/hpcc-sweep-submit.1").is_file()
 
 
 def check_quickstart(made: Environment, repository: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from compose_core.cli.help_text import HelpContext, with_help
 from compose_core.cli.live_values import VARIABLE
 from compose_core.cli.report_error import report_error
 from compose_core.errors import ExitCode, UsageError
@@ -75,6 +76,8 @@ def every_command() -> dict[str, click.Command]:
 class LazyCommands(click.Group):
     """A group that imports a command when it is called, not when `hpcc` starts."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which a person meets them."""
         return list(COMMANDS)
@@ -84,7 +87,7 @@ class LazyCommands(click.Group):
         if cmd_name not in COMMANDS and cmd_name not in PLUMBING:
             return None
         command = getattr(importlib.import_module(f"compose_core.cli.{cmd_name}"), cmd_name)
-        return command if isinstance(command, click.Command) else None
+        return with_help(cmd_name, command) if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click does, but before click itself makes a failure of it that the reader of our output has gone."""

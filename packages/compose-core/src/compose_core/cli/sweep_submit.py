@@ -28,7 +28,7 @@ _REFUSALS_SHOWN = 5
 )
 @options.compose_file
 @options.strict_env
-@click.option("--sweep-id", metavar="ID", help="Name of the new sweep.  [default: sweep-TIME-PID]")
+@click.option("--sweep-id", metavar="ID", help="Name of the new sweep; without it sweep-TIME-PID.")
 @click.option(
     "--max-trials", metavar="N", type=click.IntRange(min=1), help="Allow so many trials, whatever the file says."
 )
