@@ -184,3 +184,35 @@ def test_engines_count_their_calls_together() -> None:
     other.queue()
     other.queue()
     assert one.counter.sum_of([one.counter, one.counter, other.counter]).calls == {"squeue": 3}
+
+
+def test_jobs_that_live_by_their_own_word_cost_no_question(world: World) -> None:
+    """For those who wait for ends alone; once a heartbeat stops, the scheduler is asked."""
+    pace = Pace(first_s=30.0, longest_s=120.0, longest_silent_s=120.0, files_s=5.0, trusts_files=True)
+    poller = Poller({"slurm": world.engine}, world.clock, pace=pace, jitter=0.0)
+    poller.follow([world.record], heard_at=world.clock.monotonic())
+    for _ in range(30):
+        world.write_state("RUNNING")
+        pass_time(world, poller, 10)
+    assert poller.snapshots[0].state is JobState.RUNNING
+    assert world.engine.counter.total == 0
+    world.engine.rows = [row("NODE_FAIL")]
+    pass_time(world, poller, 60)
+    assert world.engine.counter.total > 0
+
+
+def test_jobs_that_the_scheduler_took_a_moment_ago_wait_for_the_first_pause(world: World) -> None:
+    """Each that comes later, too: nobody waits for it longer than for the first."""
+    pace = Pace(first_s=30.0, longest_s=120.0, longest_silent_s=120.0, files_s=5.0)
+    poller = Poller({"slurm": world.engine}, world.clock, pace=pace, jitter=0.0)
+    world.engine.rows = [row("PENDING")]
+    poller.follow([world.record], heard_at=world.clock.monotonic())
+    pass_time(world, poller, 29)
+    assert world.engine.counter.total == 0
+    pass_time(world, poller, 2)
+    assert world.engine.counter.total == 1
+    pass_time(world, poller, 600)
+    asked = world.engine.counter.total
+    poller.follow([world.add("8", OTHER_TOKEN)], heard_at=world.clock.monotonic())
+    pass_time(world, poller, 35)
+    assert world.engine.counter.total == asked + 1

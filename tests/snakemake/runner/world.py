@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from snakemake_executor_plugin_hpccompose.runner.results import Result, read_result, result_name
 from snakemake_executor_plugin_hpccompose.runner.unit import Member, Unit, Way, write_unit
+from snakemake_executor_plugin_hpccompose.unit_paths import RUNNER_COMMAND
 
 INNER = [
     "--force",
@@ -87,7 +87,7 @@ class UnitWorld:
     def start(self, folder: Path | None, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """The runner, as a job starts it; without a folder the environment names it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake_executor_plugin_hpccompose.runner", *([str(folder)] if folder else [])],
+            [*RUNNER_COMMAND, *([str(folder)] if folder else [])],
             cwd=self.root,
             env=os.environ | {"SLURM_ARRAY_TASK_ID": "0"} | dict(environment or {}),
             stdin=subprocess.DEVNULL,

@@ -100,8 +100,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
     runner: str = _option(
         "auto",
-        "How a job runs its rule: fork (from a process that has Snakemake loaded), subprocess, or auto (fork if it works).",
-        choices=["auto", "fork", "subprocess"],
+        "How a job runs its rule: fork (from a process that has Snakemake loaded), subprocess, auto (fork if it works), "
+        "or direct (plain shell rules without a Snakemake in the job, the others as auto).",
+        choices=["auto", "fork", "subprocess", "direct"],
     )
     logdir: Optional[str] = _option(None, "Folder of the logs of jobs; default: .snakemake/hpccompose/logs.")
     keep_successful_logs: bool = _option(False, "Keep the logs of jobs that ended well.")

@@ -130,6 +130,7 @@ def _member(job: ReadyJob) -> Member:
         log=str(job.log),
         result=str(job.result),
         cpus=job.facts.threads,
+        shell=job.shell,
     )
 
 

@@ -29,6 +29,7 @@ from snakemake_executor_plugin_hpccompose.rule_facts import facts_of
 from snakemake_executor_plugin_hpccompose.run_account import RunAccount, report_options
 from snakemake_executor_plugin_hpccompose.runner.results import Result
 from snakemake_executor_plugin_hpccompose.runner.unit import Way
+from snakemake_executor_plugin_hpccompose.shell_commands import sets_secrets, shell_command
 from snakemake_executor_plugin_hpccompose.status import ResultFiles, Watcher
 from snakemake_executor_plugin_hpccompose.submissions import Rules, Submissions
 from snakemake_executor_plugin_hpccompose.unit_paths import RunPaths
@@ -37,6 +38,7 @@ from snakemake_executor_plugin_hpccompose.workflow_services import WorkflowServi
 
 if TYPE_CHECKING:
     from compose_core import JobSnapshot, Site
+    from snakemake_executor_plugin_hpccompose.runner.direct import ShellCommand
 
 NO_RETRIES_INSIDE = "--preemptible-rules --preemptible-retries 0"
 """An inner Snakemake heeds the `retries:` of a rule whatever `--retries` says, and would run all attempts in the allocation of the first;
@@ -97,6 +99,8 @@ class Jobs:
         self._account = RunAccount(self._site, self.paths, report_options(self.settings), self.say)
         self._is_cancelled = False
         self._has_begun = False
+        self._direct = False
+        """Plain shell commands run without a Snakemake."""
         self._seen: list[str] = []
 
     # -- from Snakemake -----------------------------------------------------------------------------------------------
@@ -308,6 +312,7 @@ class Jobs:
         self._earlier.read()
         self.submissions.general_args = self._general_args()
         self.submissions.variables = self._kept_back()
+        self._direct = self.settings.runner == "direct" and not sets_secrets(self._site.environment)
         self._has_begun = True
 
     def _kept_back(self) -> tuple[str, ...]:
@@ -341,15 +346,32 @@ class Jobs:
             log=job_log(job, self._log_folder),
             result=self.paths.result(facts.key, facts.attempt),
             ready_at=self._site.clock.monotonic(),
+            shell=self._shell_command(job),
         )
+
+    def _shell_command(self, job: Any) -> ShellCommand | None:
+        """What the job is without a Snakemake, where the user wants that and nothing speaks against it."""
+        if not self._direct:
+            return None
+        try:
+            return shell_command(job, self._workflow)
+        except (AttributeError, ImportError) as error:
+            self._warn(
+                f"This Snakemake's shell rules cannot be run directly ({_told(error)}): each job runs a Snakemake."
+            )
+            return None
 
     def _asks(self, ready: ReadyJob) -> ComposeJob:
         job = compose_job(ready.facts, self._options, self._mapping)
         for warning in job.warnings:
-            if warning not in self._warned:
-                self._warned.add(warning)
-                self.say(warning)
+            self._warn(warning)
         return job
+
+    def _warn(self, warning: str) -> None:
+        """Once in a run."""
+        if warning not in self._warned:
+            self._warned.add(warning)
+            self.say(warning)
 
     def _end(self, placed: Sequence[Placed]) -> None:
         from compose_core import request_ends

@@ -11,6 +11,7 @@ from snakemake_executor_plugin_hpccompose.rule_facts import RuleFacts
 if TYPE_CHECKING:
     from compose_core import JobRecord
     from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob
+    from snakemake_executor_plugin_hpccompose.runner.direct import ShellCommand
 
 
 @dataclass(eq=False, kw_only=True)
@@ -28,6 +29,8 @@ class ReadyJob:
     not_before: float = 0.0
     """On the monotonic clock: it waits until then before it is tried again."""
     tries: int = 0
+    shell: ShellCommand | None = None
+    """It is this command and nothing else."""
     compose: ComposeJob | None = None
     """Set when it is known what it asks for."""
     is_held: bool = False

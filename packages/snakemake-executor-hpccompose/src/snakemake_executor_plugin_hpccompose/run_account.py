@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from compose_core import JobRecord, JobSnapshot, Site
 
 _OUT_OF_MEMORY = "OUT_OF_MEMORY"
+_SAMPLED_S = 30.0
+"""Of jobs shorter than this the accounting knows less than the runner: Slurm's own interval between two samples of a job's memory.
+Source: slurm.conf(5), JobAcctGatherFrequency."""
 
 
 class RunAccount:
@@ -49,7 +52,8 @@ class RunAccount:
         )
         with self._lock:
             self._finished.append(member)
-            self._records[placed.record.submission_token] = placed.record
+            if self._options.table or _is_sampled(result):
+                self._records[placed.record.submission_token] = placed.record
 
     def report(self) -> None:
         """What the run used; nothing ended, nothing said."""
@@ -66,6 +70,11 @@ class RunAccount:
             options=self._options,
             say=self._say,
         )
+
+
+def _is_sampled(result: Result | None) -> bool:
+    """The accounting can know more of it than its result says."""
+    return result is None or result.started_at is None or result.ended_at - result.started_at >= _SAMPLED_S
 
 
 def report_options(settings: Any) -> ReportOptions:

@@ -60,8 +60,8 @@ class ResultFiles:
 class Watcher:
     """What Slurm and the jobs' own records say, asked by a thread of its own so that nobody waits for an answer.
 
-    The scheduler is asked about all jobs at once, at most every `poll_s`; jobs that were submitted since then are
-    asked for in the next question.
+    The scheduler is asked about all jobs at once, at most every `poll_s`, and not while every one of them has told in its
+    own files that it runs; jobs that were submitted since then are asked for in the next question.
     """
 
     def __init__(self, site: Site, *, poll_s: float, warn: Callable[[str], None], threads: bool = True) -> None:
@@ -72,10 +72,11 @@ class Watcher:
         """False: somebody calls `look`."""
         self._condition = threading.Condition()
         self._wanted: dict[str, JobRecord] = {}
+        self._wanted_at = 0.0
+        """When the first of them was to be followed, on the monotonic clock."""
         self._unwanted: list[JobRecord] = []
         self._found: dict[Place, JobSnapshot] = {}
         self._poller: Poller | None = None
-        self._asked_at = float("-inf")
         self._hurry = False
         self._stopped = False
         self._was_silent = False
@@ -84,8 +85,10 @@ class Watcher:
         """How often it has looked."""
 
     def follow(self, records: Iterable[JobRecord]) -> None:
-        """Look at these, too."""
+        """Look at these, too; Slurm has taken them a moment ago, or told how they are."""
         with self._condition:
+            if not self._wanted:
+                self._wanted_at = self._site.clock.monotonic()
             self._wanted |= {record.submission_token: record for record in records}
             if self._thread is None and self._threads:
                 self._thread = threading.Thread(target=self._run, name="hpccompose-status", daemon=True)
@@ -117,22 +120,13 @@ class Watcher:
     def look(self) -> None:
         """One look at all jobs."""
         poller = self._made_poller()
-        now = self._site.clock.monotonic()
         with self._condition:
-            wanted, self._wanted = self._wanted, {}
+            wanted, self._wanted, wanted_at = self._wanted, {}, self._wanted_at
             unwanted, self._unwanted = self._unwanted, []
             self._hurry = False
         poller.forget(unwanted)
-        if wanted and now - self._asked_at < self._poll_s:
-            with self._condition:  # to follow them means to ask, and that was done a moment ago
-                self._wanted = wanted | self._wanted
-        elif wanted:
-            poller.follow(wanted.values())
-            self._asked_at = now
-        calls = poller.calls.total
+        poller.follow(wanted.values(), heard_at=wanted_at)
         snapshots = poller.look()
-        if poller.calls.total != calls:
-            self._asked_at = now
         self._found = _by_place(snapshots)
         self.looks += 1
         self._tell_silence(poller)
@@ -140,9 +134,6 @@ class Watcher:
     def pause_s(self) -> float:
         """Until the next look can show anything new."""
         pause_s = min(self._poll_s, _FILES_S) if self._poller is None else self._poller.pause_s()
-        if self._wanted:
-            since = self._site.clock.monotonic() - self._asked_at
-            pause_s = min(pause_s, self._poll_s - since)
         return max(0.2, pause_s)
 
     def _run(self) -> None:
@@ -167,6 +158,7 @@ class Watcher:
                 longest_s=self._poll_s * _QUIET_GROWTH if self._poll_s >= _FILES_S else self._poll_s,
                 longest_silent_s=max(self._poll_s, 120.0),
                 files_s=min(self._poll_s, _FILES_S),
+                trusts_files=True,
             )
             self._poller = poller(self._site, pace=pace)
         return self._poller

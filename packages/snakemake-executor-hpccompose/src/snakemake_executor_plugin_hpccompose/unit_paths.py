@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAIN_SERVICE = "main"
-RUNNER_COMMAND = (sys.executable, "-m", "snakemake_executor_plugin_hpccompose.runner")
-"""What the main service runs, with the folder of its unit; where the software is not shared, the first word is `python`."""
+RUNNER_COMMAND = (sys.executable, "-P", str(Path(__file__).parent / "runner" / "program.py"))
+"""What the main service runs, with the folder of its unit."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ class Pace:
     """The same for a scheduler that does not answer."""
     files_s: float
     """How often files are looked at meanwhile."""
+    trusts_files: bool = False
+    """While every job lives by its own word the scheduler is not asked: for those who wait for ends, and for nothing before them."""
 
     def after(self, pause_s: float) -> float:
         """The pause after this one, when nothing has changed."""
@@ -108,12 +110,19 @@ class Poller:
         self._followed: dict[str, _Followed] = {}
         self._question = _Question(pause_s=pace.first_s)
 
-    def follow(self, records: Iterable[JobRecord]) -> None:
-        """Look at these jobs, too; the scheduler is asked about them in the next look."""
+    def follow(self, records: Iterable[JobRecord], *, heard_at: float | None = None) -> None:
+        """Look at these jobs, too; the scheduler is asked about them in the next look.
+
+        Where it spoke of them at `heard_at` on the monotonic clock, as when it took them, the first pause counts from then.
+        """
+        is_idle = all(one.is_over for one in self._followed.values())
         new = [record for record in records if record_key(record) not in self._followed]
         self._followed |= {record_key(record): _Followed(record=record) for record in new}
-        if new:
+        if new and heard_at is None:
             self._question.due_at = float("-inf")
+        elif new and heard_at is not None:
+            due_at = heard_at + self._pace.first_s
+            self._question.due_at = due_at if is_idle else min(self._question.due_at, due_at)
 
     def forget(self, records: Iterable[JobRecord]) -> None:
         """Look at these no more."""
@@ -123,10 +132,12 @@ class Poller:
     def look(self) -> list[JobSnapshot]:
         """How the jobs are now, in the order in which they were followed."""
         open_ones = [one for one in self._followed.values() if not one.is_over]
-        if open_ones and self._clock.monotonic() >= self._question.due_at:
-            self._ask(open_ones)
-        elif open_ones:
+        is_due = self._clock.monotonic() >= self._question.due_at
+        if open_ones and (not is_due or self._pace.trusts_files):
             self._read_files(open_ones)
+            is_due = is_due and not all(_lives(one.snapshot) for one in open_ones)
+        if open_ones and is_due:
+            self._ask(open_ones)
         return self.snapshots
 
     def pause_s(self) -> float:
@@ -200,6 +211,13 @@ class Poller:
         pause_s = self._question.pause_s * (1 + self._jitter * self._chance())
         ages = [max(0.0, self._clock.now() - heard.asked_at) for heard in self._watch.heard.values()]
         self._question.due_at = self._clock.monotonic() + max(_SHORTEST_PAUSE_S, pause_s - min(ages, default=0.0))
+
+
+def _lives(snapshot: JobSnapshot | None) -> bool:
+    """The job, or each task of the array, has said so a moment ago, or how it ended."""
+    if snapshot is None:
+        return False
+    return all(one.terminal or (one.source == "state" and not one.stale) for one in snapshot.tasks or (snapshot,))
 
 
 def _updated(known: JobSnapshot | None, by_files: JobSnapshot) -> JobSnapshot:

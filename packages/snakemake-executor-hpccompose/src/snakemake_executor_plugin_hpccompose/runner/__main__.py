@@ -57,6 +57,8 @@ def main(argv: list[str]) -> int:
 
 def _way(unit: Unit) -> tuple[Start, str]:
     """How members are started here, and in words. One member alone is its own trial, and nothing is shared."""
+    if all(member.shell is not None for member in unit.members):
+        return spawn, "each its shell command alone"
     if unit.runner == "subprocess":
         return spawn, "each a Snakemake of its own"
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from snakemake_executor_plugin_hpccompose.runner.direct import run_directly
 from snakemake_executor_plugin_hpccompose.runner.results import STOPPED_EXIT_CODE, Result, read_result, write_result
 from snakemake_executor_plugin_hpccompose.runner.starting import Start
 from snakemake_executor_plugin_hpccompose.runner.surroundings import Surroundings
@@ -74,7 +75,7 @@ class MemberPool:
         try:
             log = _open_log(Path(member.log))
             try:
-                pid = start([*member.argv, *self._unit.general_args], log)
+                pid = self._start(member, start, log)
             finally:
                 os.close(log)
         except OSError as error:
@@ -84,6 +85,11 @@ class MemberPool:
         self._say(f"{_name(member)}: started, output in {member.log}")
         if self._stopped_by is not None:
             _signal_group(pid, self._stopped_by)  # the signal came while it was being started
+
+    def _start(self, member: Member, start: Start, log: int) -> int:
+        if member.shell is not None:
+            return run_directly(member.shell, log)
+        return start([*member.argv, *self._unit.general_args], log)
 
     def _is_done(self, earlier: Result) -> bool:
         """What an earlier run of this very task brought to its end is not run again: others may read its files by now."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from snakemake_executor_plugin_hpccompose.runner.program import PACKAGE
+
 TRIAL_S = 60.0
 """So long may the trial of a forked Snakemake take."""
 
@@ -54,6 +56,7 @@ def import_once() -> str:
 
     Raises: CannotFork: it is another Snakemake than this runner knows how to start.
     """
+    _leave_program()
     try:
         main = import_module("snakemake.cli").main
         version = str(getattr(import_module("snakemake"), "__version__", ""))
@@ -64,6 +67,14 @@ def import_once() -> str:
     if threading.active_count() != 1:
         raise CannotFork("importing Snakemake started threads, which a fork would lose")
     return version
+
+
+def _leave_program() -> None:
+    """Undo what `program` did to start quickly: Snakemake finds the package as it is, and what `python -m snakemake` would find."""
+    package = sys.modules.get(PACKAGE)
+    if package is not None and package.__spec__ is None:
+        del sys.modules[PACKAGE]
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109  (as the interpreter itself does it)
 
 
 def warm_up() -> None:

@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from snakemake_executor_plugin_hpccompose.runner.direct import ShellCommand
 from snakemake_executor_plugin_hpccompose.runner.whole_file import replace_file
 
 SCHEMA_VERSION = 1
 
-Way = Literal["auto", "fork", "subprocess"]
-"""How members are started: forked off one Snakemake that was imported once, as programs of their own, or as a test at the start says."""
+Way = Literal["auto", "fork", "subprocess", "direct"]
+"""How members are started: forked off one Snakemake that was imported once, as programs of their own, or as a test at the start says.
+`direct` is `auto` for members that are more than a shell command."""
 
-_WAYS = ("auto", "fork", "subprocess")
+_WAYS = ("auto", "fork", "subprocess", "direct")
 
 
 class UnitFileError(ValueError):
@@ -35,6 +37,8 @@ class Member:
     log: str
     result: str
     cpus: int = 1
+    shell: ShellCommand | None = None
+    """What it is without Snakemake; None: its inner Snakemake is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,7 @@ def _member(found: Mapping[str, Any]) -> Member:
         log=str(found["log"]),
         result=str(found["result"]),
         cpus=max(1, int(found["cpus"])),
+        shell=None if found.get("shell") is None else ShellCommand.from_json(found["shell"]),
     )
 
 
