@@ -15,6 +15,7 @@ from airflow_provider_hpccompose.doors import (
     LogChunk,
     SubmitRequest,
 )
+from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport
 from compose_core import SchedulerUnreachable
 
 _VERDICTS = {
@@ -46,6 +47,8 @@ class FakeDoor:
         """What a verb raises, once each."""
         self.dies_after_submit = False
         """The job runs, and the caller never hears of it."""
+        self.sweeps: dict[str, tuple[SweepHandle, SweepReport, dict[str, str]]] = {}
+        """Sweeps that run, by key, with the key's labels."""
 
     def submit(self, request: SubmitRequest) -> JobHandle:
         self._enter("submit")
@@ -85,7 +88,24 @@ class FakeDoor:
             KeyEntry(key=key, labels=self.requests[key].labels, created_at=handle.submitted_at)
             for key, handle in self.jobs.items()
             if key.startswith(prefix) and handle.submitted_at >= since
+        ] + [
+            KeyEntry(key=key, labels=labels, created_at=handle.submitted_at)
+            for key, (handle, _, labels) in self.sweeps.items()
+            if key.startswith(prefix)
         ]
+
+    def live_sweeps(self, keys: Sequence[str]) -> dict[str, list[tuple[SweepHandle, SweepReport]]]:
+        self._enter("live_sweeps")
+        return {
+            key: [(handle, report)]
+            for key, (handle, report, _) in self.sweeps.items()
+            if key in keys and not report.is_over
+        }
+
+    def stop_sweep(self, handle: SweepHandle, *, reason: str | None = None) -> bool:
+        self._enter("stop_sweep")
+        self.cancelled.append(handle.sweep_id)
+        return True
 
     def observe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
         self.calls.append("observe")

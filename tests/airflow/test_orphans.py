@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_hpccompose import cli
 from airflow_provider_hpccompose.doors import JobHandle, SubmitRequest
 from airflow_provider_hpccompose.orphans import ActiveJob, TaskFacts, active_jobs, end_orphans
+from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport
 from compose_core import SystemClock
 from tests.airflow.fake_door import FakeDoor
 
@@ -172,3 +173,30 @@ def test_the_commands_are_there_without_airflows_parser(monkeypatch: pytest.Monk
     cli.main(["reap", "--conn-id", "a", "--conn-id", "b", "--older-than", "2h", "--dry-run"])
     (args,) = asked
     assert (args.conn_id, args.older_than, args.dry_run, args.format) == (["a", "b"], 7200.0, True, "text")
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        (facts("failed", "HpcComposeSweepSubmitOperator"), "its task is over (failed)"),
+        (facts("success", "HpcComposeSweepSubmitOperator"), ""),
+        (facts("running", "HpcComposeSweepSubmitOperator"), ""),
+        (None, "its task instance is gone"),
+    ],
+)
+def test_a_sweep_is_listed_in_numbers_and_ended_as_a_whole(task: TaskFacts | None, why: str) -> None:
+    """Its arrays are no jobs of a key; the sweep is."""
+    door = FakeDoor()
+    labels = {
+        "instance": "ours", "dag_id": "dag", "run_id": "run", "task_id": "submit", "map_index": "-1",
+        "generation": "1", "kind": "sweep",
+    }  # fmt: skip
+    sweep = SweepHandle(sweep_id="s1", key="af-s-g1", project_dir="/p", jobs=["41", "42"], submitted_at=1.0)
+    report = SweepReport(sweep_id="s1", total=3, is_over=False, summary={"completed": 1, "running": 2})
+    door.sweeps["af-s-g1"] = (sweep, report, labels)
+    (job,) = end_orphans(door, look(door, task), task_of=lambda labels: task)
+    told = job.as_json()
+    assert (told["sweep_id"], told["job_id"], told["state"]) == ("s1", "41,42", "1 completed, 2 running of 3")
+    assert (told["why"], told["outcome"]) == (why, "cancelled" if why else "")
+    assert door.cancelled == (["s1"] if why else [])
+    assert "find" not in door.calls

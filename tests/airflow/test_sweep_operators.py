@@ -29,6 +29,8 @@ from airflow_provider_hpccompose.operators.sweep_collect import (
     HpcComposeSweepCollectOperator,
     HpcComposeTrialsStopOperator,
 )
+from airflow_provider_hpccompose.sensors.hpccompose import HpcComposeSweepSensor
+from airflow_provider_hpccompose.settings import ConnectionSettings
 from airflow_provider_hpccompose.sweep_doors import SweepTable
 from airflow_provider_hpccompose.sweep_results import ranking_lines, shortfall
 from airflow_provider_hpccompose.task_groups import HpcComposeSweepTaskGroup, hpc_compose_job
@@ -347,3 +349,69 @@ def test_the_steps_of_a_job_stand_in_their_order() -> None:
     assert dag.get_task("j.artifacts").upstream_task_ids >= {"j.watch"}
     assert cancel.upstream_task_ids == {"j.submit", "j.artifacts"}
     assert sorted(dag.task_group.children["bare"].children) == ["bare.submit", "bare.watch"]
+
+
+def test_a_sweep_takes_the_arguments_of_a_job_and_the_connection_s_defaults() -> None:
+    """Defaults under the file; the profile over it; the task's own over that; variables for every service."""
+    door = ScriptedDoor(submit_sweep=answer())
+    operator = at(
+        door,
+        submit(
+            environment={"SEED": 7},
+            service_overrides={"train": {"x-slurm": {"cpus_per_task": 2}}},
+            hpc_resources={"time": "10"},
+            job_name="sweep",
+            profile="gpu",
+            prepare=False,
+            preflight="strict",
+            on_kill_action="keep",
+        ),
+    )
+    operator.hook._settings = ConnectionSettings(
+        conn_id="c",
+        defaults={"x-slurm": {"account": "lab"}},
+        profiles={"gpu": {"x-slurm": {"partition": "gpu", "time": "60"}}},
+    )
+    operator.execute(context())
+    ((_, asked),) = door.asked
+    assert asked["environment"] == {"SEED": "7"}
+    assert asked["defaults"] == {"name": "d.submit", "x-slurm": {"account": "lab"}}
+    assert asked["overrides"] == {
+        "name": "sweep",
+        "x-slurm": {"partition": "gpu", "time": "10"},
+        "services": {"train": {"x-slurm": {"cpus_per_task": 2}}},
+    }
+    assert (asked["prepare"], asked["preflight"]) == (False, "strict")
+    assert (asked["labels"]["on_kill"], asked["labels"]["on_clear"]) == ("keep", "cancel")
+    operator.profile = "cpu"
+    with pytest.raises(HpcComposeSpecError, match="has no profile 'cpu'; its profiles: gpu"):
+        operator.execute(context())
+
+
+def test_every_mode_of_a_group_passes_them_on() -> None:
+    """To what submits, and to what reads the file again for its objective."""
+    from airflow.sdk import DAG
+
+    spec = {
+        "runtime": {"backend": "host"},
+        "sweep": {"parameters": {"n": [1]}},
+        "services": {"a": {"command": "echo $n"}},
+    }
+    given: dict[str, Any] = {"environment": {"A": "1"}, "hpc_resources": {"time": "5"}, "profile": "gpu"}
+    with DAG("d", schedule=None) as dag:
+        HpcComposeSweepTaskGroup("array", mode="array", spec=spec, preflight="off", **given)
+        HpcComposeSweepTaskGroup("mapped", mode="mapped", spec=spec, preflight="off", tooltip="trials", **given)
+    submitted, trial = dag.get_task("array.submit"), dag.get_task("mapped.trial")
+    for name, value in {**given, "preflight": "off"}.items():
+        assert getattr(submitted, name) == value
+        assert trial.partial_kwargs[name] == value
+    collect = dag.get_task("mapped.collect")
+    assert {name: getattr(collect, name) for name in given} == given
+    assert dag.task_group.children["mapped"].tooltip == "trials"
+
+
+def test_all_waits_defer_unless_it_is_said_otherwise() -> None:
+    """Airflow's own `[operators] default_deferrable` is false where nobody has set it, and a wait would hold a worker for days."""
+    assert HpcComposeSweepWatchOperator(task_id="watch", sweep=SWEEP).deferrable
+    assert HpcComposeSweepSensor(task_id="sensor", sweep=SWEEP).deferrable
+    assert HpcComposeOperator(task_id="job", spec={}).deferrable

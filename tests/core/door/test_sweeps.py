@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from compose_core.door.session import DoorSession
 from compose_core.errors import HpccError, SchedulerUnreachable
+from compose_core.preflight.checks import PreflightFailed
 from compose_core.records.job_record import JobRecord
+from compose_core.testing.fake_cluster import Settings
 from compose_core.tracking.job_files import attempt_paths
 from tests.core.sweep.world import FOUR, Sweeps
 
@@ -27,7 +30,9 @@ def sweeps(tmp_path: Path) -> Sweeps:
 
 
 def ask(sweeps: Sweeps, verb: str, **request: Any) -> dict[str, Any]:
-    """The answer, as it comes out of a pipe."""
+    """The answer, as it comes out of a pipe; the fake cluster's programs are none that preflight could find."""
+    if verb == "submit-sweep":
+        request = {"preflight": "off", **request}
     answer = DoorSession(sweeps.site, sweeps.folder).call(verb, json.loads(json.dumps(request)))
     loaded: dict[str, Any] = json.loads(json.dumps(answer))
     return loaded
@@ -189,3 +194,51 @@ def test_a_key_is_found_in_the_folder_that_it_was_submitted_from(sweeps: Sweeps)
     )
     assert again["superseded"] == ["af-1"]
     assert again["sweep"]["project_dir"] == str(other)
+
+
+def test_what_is_laid_over_the_file_reaches_every_trial(sweeps: Sweeps) -> None:
+    """Defaults under what is written, overrides over it, variables for every service."""
+    submit(
+        sweeps,
+        defaults={"x-slurm": {"partition": "gpu", "time": "10"}},
+        overrides={"x-slurm": {"time": "20"}, "services": {"work": {"x-slurm": {"cpus_per_task": 3}}}},
+        environment={"SEED": "${not a variable}"},
+    )
+    script = next(sweeps.folder.rglob("t000.sbatch")).read_text()
+    array = sweeps.cluster.jobs[0]
+    assert array.partition == "gpu"
+    assert "--cpus-per-task=3" in script
+    assert "SEED='${not a variable}'" in script
+    (script_file,) = [Path(job.command.split(" ", maxsplit=1)[0]) for job in sweeps.cluster.jobs]
+    assert "#SBATCH --time=20" in script_file.read_text()
+
+
+def test_a_sweep_that_goes_on_keeps_what_was_laid_over_its_file(tmp_path: Path) -> None:
+    """`hpcc sweep resume` knows nothing of the program that submitted, and must not submit other trials."""
+    sweeps = Sweeps(tmp_path, Settings(max_submit_jobs=2))
+    sweeps.write(WITH_FIGURE)
+    submit(sweeps, defaults={"x-slurm": {"partition": "gpu"}}, environment={"SEED": "7"})
+    sweeps.end("41", "COMPLETED", "COMPLETED")
+    assert len(sweeps.resume().submitted) == 2
+    assert [job.partition for job in sweeps.cluster.jobs] == ["gpu"] * 3  # the first array as its two tasks
+    assert all("SEED=7" in path.read_text() for path in sweeps.folder.rglob("t00?.sbatch"))
+
+
+def test_preflight_keeps_trials_that_could_not_run_from_being_submitted(sweeps: Sweeps) -> None:
+    """Unless it is left out."""
+    sweeps.site = replace(sweeps.site, environment={**sweeps.site.environment, "PATH": "/nowhere"})
+    with pytest.raises(PreflightFailed):
+        submit(sweeps, preflight="warn")
+    assert sweeps.sbatch_calls() == 0
+    assert submit(sweeps, preflight="off")["trials"] == 4
+
+
+def test_the_sweeps_of_keys_are_those_that_still_run(sweeps: Sweeps) -> None:
+    """Whoever looks for orphans asks by the keys alone; what is over is nobody's."""
+    submit(sweeps, "af-1")
+    ask(sweeps, "stop-sweep", sweep_id="af-1")
+    submit(sweeps, "af-1")
+    found = ask(sweeps, "sweeps-of-keys", keys=["af-1", "af-none"])["sweeps"]
+    (one,) = found["af-1"]
+    assert (one["sweep"]["sweep_id"], one["state"]["is_over"], one["state"]["total"]) == ("af-1-2", False, 4)
+    assert list(found) == ["af-1"]

@@ -10,6 +10,7 @@ PLACEHOLDERS = {
     "host": "login.cluster.example (transport ssh without an ssh connection)",
     "workspace": "hpc-compose, in the home folder",
     "defaults": '{"x-slurm": {"time": "01:00:00"}}',
+    "profiles": '{"gpu": {"x-slurm": {"partition": "gpu", "gres": "gpu:1"}}}',
     "dashboard_url": "https://dashboard.example",
     "command": "hpcc",
 }
@@ -32,6 +33,7 @@ def conn_fields() -> dict[str, dict[str, Any]]:
         "default_partition": _text("Default partition", "For specs that name none."),
         "default_account": _text("Default account", "For specs that name none."),
         "defaults": _text("Defaults", "Part of a compose file, as JSON, that stands behind every spec."),
+        "profiles": _text("Profiles", "Named parts of a compose file, as JSON, that tasks choose by `profile`."),
         "dashboard_url": _text("Dashboard", "Address, or a template with {cluster}, {job_id}, {token}."),
         "poll_seconds": _number("Poll seconds", "How often the cluster is asked, for all jobs together.", 30, 1),
         "ssh_conn_id": _text("SSH connection", "An Airflow connection of type ssh with host, user and keys."),

@@ -22,6 +22,8 @@ Verdict = Literal[
 """What came of a job. `active`: it may still change. `unknown`: nobody can say, or no trace is left (then it is over, too).
 `unreachable`: the scheduler did not answer, which is never an end."""
 
+MOST_KEYS = 1000
+"""The far side takes so many in one question."""
 _NOT_FOR_JOBS = ("AIRFLOW", "_AIRFLOW")
 """Variables of Airflow's own processes, which hold its passwords."""
 
@@ -215,8 +217,9 @@ class CallingDoor(SweepCalls):
         return self._handle(self.call("submit", said)["job"], request.n)
 
     def find(self, keys: Sequence[str]) -> dict[str, JobHandle]:
-        found = self.call("find", {"keys": list(keys)})["jobs"]
-        return {key: self._handle(job, _number_in(key)) for key, job in found.items()}
+        parts = [list(keys[start : start + MOST_KEYS]) for start in range(0, len(keys), MOST_KEYS)]
+        found = [self.call("find", {"keys": part})["jobs"] for part in parts]
+        return {key: self._handle(job, _number_in(key)) for jobs in found for key, job in jobs.items()}
 
     def keys(self, prefix: str, since: float = 0.0) -> list[KeyEntry]:
         return [KeyEntry.from_json(entry) for entry in self.call("keys", {"prefix": prefix, "since": since})["keys"]]

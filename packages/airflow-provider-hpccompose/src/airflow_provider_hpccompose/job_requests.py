@@ -29,9 +29,12 @@ def spec_text(spec: str | Mapping[str, Any]) -> str:
 
 
 def overrides_of(
-    service_overrides: Mapping[str, Any] | None, hpc_resources: Mapping[str, Any] | None, name: str | None
+    service_overrides: Mapping[str, Any] | None,
+    hpc_resources: Mapping[str, Any] | None,
+    name: str | None,
+    profile: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The part of a spec that stands over what is written."""
+    """The part of a spec that stands over what is written: that of the profile, and over it the task's own."""
     found: dict[str, Any] = {}
     if name:
         found["name"] = name
@@ -39,6 +42,16 @@ def overrides_of(
         found["x-slurm"] = dict(hpc_resources)
     if service_overrides:
         found["services"] = {service: dict(keys) for service, keys in service_overrides.items()}
+    return merged(profile or {}, found)
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings, key by key; where both say something else than a mapping, `over` wins."""
+    found = dict(under)
+    for key, value in over.items():
+        known = found.get(key)
+        is_deeper = isinstance(value, Mapping) and isinstance(known, Mapping)
+        found[key] = merged(known, value) if is_deeper and isinstance(known, Mapping) else value
     return found
 
 

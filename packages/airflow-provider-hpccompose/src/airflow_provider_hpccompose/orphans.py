@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from airflow_provider_hpccompose.doors import JobHandle, JobReport
 from airflow_provider_hpccompose.triggers.task_state import has_left_its_task
 
 if TYPE_CHECKING:
-    from airflow_provider_hpccompose.doors import Door, JobHandle, JobReport, KeyEntry
+    from airflow_provider_hpccompose.doors import Door, KeyEntry
+    from airflow_provider_hpccompose.sweep_doors import SweepCalls, SweepHandle, SweepReport
 
 OUR_KEYS = "af-"
 OLDEST_S = 90 * 86400.0
@@ -33,7 +35,7 @@ TaskLookup = Callable[[Mapping[str, str]], TaskFacts | None]
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveJob:
-    """A job of this Airflow that waits or runs."""
+    """A job of this Airflow that waits or runs, or a sweep of it whose trials do."""
 
     handle: JobHandle
     report: JobReport
@@ -44,12 +46,14 @@ class ActiveJob:
     """Why nobody waits for it; empty: somebody does, or may."""
     outcome: str = ""
     """What came of ending it: `cancelled`, or why it was not."""
+    sweep: SweepHandle | None = None
 
     def as_json(self) -> dict[str, Any]:
         """One row of a report."""
         return {
             "job_id": self.handle.job_id,
             "key": self.handle.key,
+            "sweep_id": self.sweep.sweep_id if self.sweep else None,
             "cluster": self.handle.cluster,
             "state": self.report.state,
             "age_s": round(self.age_s),
@@ -62,27 +66,60 @@ class ActiveJob:
 
 
 def active_jobs(door: Door, *, instance: str, task_of: TaskLookup, now: float, older_than_s: float) -> list[ActiveJob]:
-    """All jobs of this Airflow that are not over, with what their tasks say; one question to the scheduler.
+    """All jobs and sweeps of this Airflow that are not over, with what their tasks say.
+
+    It costs one question to the scheduler for all jobs, and one for each sweep.
 
     Raises: HpccError: nobody can say.
     """
-    entries = {
-        entry.key: entry for entry in door.keys(OUR_KEYS, now - OLDEST_S) if entry.labels.get("instance") == instance
-    }
+    ours = [entry for entry in door.keys(OUR_KEYS, now - OLDEST_S) if entry.labels.get("instance") == instance]
+    newest = _newest_generations(ours)
+    jobs = [
+        *_jobs(door, {entry.key: entry for entry in ours if not _is_sweep(entry)}, now),
+        *_sweeps(door, {entry.key: entry for entry in ours if _is_sweep(entry)}, now),
+    ]
+    told = []
+    for job in jobs:
+        job = replace(job, task=task_of(job.labels))
+        why = _orphan(job, is_newest=_generation(job.labels) >= newest[_task_key(job.labels)])
+        told.append(replace(job, orphan=why if job.age_s >= older_than_s else ""))
+    return told
+
+
+def _jobs(door: Door, entries: Mapping[str, KeyEntry], now: float) -> Iterator[ActiveJob]:
     found = door.find(sorted(entries)) if entries else {}
     keys = sorted(found)
     reports = door.observe([found[key] for key in keys]) if keys else []
-    newest = _newest_generations(entries[key] for key in keys)
-    jobs = []
     for key, report in zip(keys, reports, strict=True):
-        if report.is_over or report.verdict == "unknown":
-            continue
+        if not report.is_over and report.verdict != "unknown":
+            entry = entries[key]
+            yield ActiveJob(handle=found[key], report=report, labels=entry.labels, age_s=now - entry.created_at)
+
+
+def _sweeps(door: Door, entries: Mapping[str, KeyEntry], now: float) -> Iterator[ActiveJob]:
+    live = cast("SweepCalls", door).live_sweeps(sorted(entries)) if entries else {}  # every door is one
+    for key, sweeps in live.items():
         entry = entries[key]
-        job = ActiveJob(handle=found[key], report=report, labels=entry.labels, age_s=now - entry.created_at)
-        job = replace(job, task=task_of(entry.labels))
-        why = _orphan(job, is_newest=_generation(entry) >= newest[_task_key(entry)])
-        jobs.append(replace(job, orphan=why if job.age_s >= older_than_s else ""))
-    return jobs
+        for sweep, report in sweeps:
+            handle, shown = _as_job(sweep, report)
+            yield ActiveJob(handle=handle, report=shown, labels=entry.labels, age_s=now - entry.created_at, sweep=sweep)
+
+
+def _as_job(sweep: SweepHandle, report: SweepReport) -> tuple[JobHandle, JobReport]:
+    """A sweep in a list of jobs: its arrays, and its trials in numbers."""
+    ids = ",".join(sweep.jobs) or sweep.sweep_id
+    handle = JobHandle(
+        conn_id=sweep.conn_id, engine=sweep.engine, job_id=ids, token="", key=sweep.key, project_dir=sweep.project_dir
+    )
+    shown = JobReport(
+        job_id=ids,
+        token="",
+        state=report.text(),
+        verdict="unreachable" if report.is_unreachable else "active",
+        is_active=True,
+        is_over=False,
+    )
+    return handle, shown
 
 
 def end_orphans(door: Door, jobs: Iterable[ActiveJob], *, task_of: TaskLookup) -> list[ActiveJob]:
@@ -98,7 +135,10 @@ def _ended(door: Door, job: ActiveJob, task_of: TaskLookup) -> ActiveJob:
     if job.report.verdict == "unreachable":
         return replace(job, outcome="left alone: the scheduler does not answer")
     try:
-        door.cancel(job.handle)
+        if job.sweep is not None:
+            cast("SweepCalls", door).stop_sweep(job.sweep, reason="reaped: no task waits for it")
+        else:
+            door.cancel(job.handle)
     except HpccError as error:
         return replace(job, outcome=f"failed: {error}")
     return replace(job, outcome="cancelled")
@@ -125,15 +165,19 @@ def _orphan(job: ActiveJob, *, is_newest: bool) -> str:
 def _newest_generations(entries: Iterable[KeyEntry]) -> dict[tuple[str | None, ...], int]:
     newest: dict[tuple[str | None, ...], int] = {}
     for entry in entries:
-        key = _task_key(entry)
-        newest[key] = max(newest.get(key, 0), _generation(entry))
+        key = _task_key(entry.labels)
+        newest[key] = max(newest.get(key, 0), _generation(entry.labels))
     return newest
 
 
-def _task_key(entry: KeyEntry) -> tuple[str | None, ...]:
-    return tuple(entry.labels.get(name) for name in ("dag_id", "run_id", "task_id", "map_index"))
+def _task_key(labels: Mapping[str, str]) -> tuple[str | None, ...]:
+    return tuple(labels.get(name) for name in ("dag_id", "run_id", "task_id", "map_index"))
 
 
-def _generation(entry: KeyEntry) -> int:
-    text = entry.labels.get("generation", "")
+def _generation(labels: Mapping[str, str]) -> int:
+    text = labels.get("generation", "")
     return int(text) if text.isdecimal() else 0
+
+
+def _is_sweep(entry: KeyEntry) -> bool:
+    return entry.labels.get("kind") == "sweep"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError
+from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError, HpcComposeSpecError
 
 CONN_TYPE = "hpccompose"
 DEFAULT_CONN_ID = "hpccompose_default"
@@ -34,6 +34,8 @@ class ConnectionSettings:
     """What people call the cluster: in links and in the addresses of assets."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Part of a spec that stands behind every spec: `{"x-slurm": {"partition": "gpu"}}`."""
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Named parts of a spec, which tasks lay over theirs: `{"gpu": {"x-slurm": {"partition": "gpu"}}}`."""
     dashboard_url: str = ""
     poll_seconds: float = DEFAULT_POLL_S
     ssh_conn_id: str = ""
@@ -67,6 +69,7 @@ class ConnectionSettings:
             workspace=_text(extra, "workspace") or DEFAULT_WORKSPACE,
             cluster=_text(extra, "cluster"),
             defaults=_defaults(conn_id, extra),
+            profiles=_profiles(conn_id, extra),
             dashboard_url=_text(extra, "dashboard_url"),
             poll_seconds=_seconds(conn_id, extra, "poll_seconds", DEFAULT_POLL_S, least=MIN_POLL_S),
             ssh_conn_id=ssh_conn_id,
@@ -78,6 +81,19 @@ class ConnectionSettings:
             command=_text(extra, "command") or "hpcc",
             command_timeout_s=_seconds(conn_id, extra, "command_timeout", 120.0, least=5.0),
         )
+
+
+def profile_of(settings: ConnectionSettings, name: str | None) -> Mapping[str, Any]:
+    """The part of a spec that the connection keeps under this name; nothing without a name.
+
+    Raises: HpcComposeSpecError: it keeps none.
+    """
+    if not name:
+        return {}
+    if name not in settings.profiles:
+        known = ", ".join(sorted(settings.profiles)) or "it has none"
+        raise HpcComposeSpecError(f"Connection {settings.conn_id!r} has no profile {name!r}; its profiles: {known}.")
+    return settings.profiles[name]
 
 
 def _extra(connection: Any) -> Mapping[str, Any]:
@@ -113,17 +129,34 @@ def _seconds(conn_id: str, extra: Mapping[str, Any], name: str, default: float, 
 
 def _defaults(conn_id: str, extra: Mapping[str, Any]) -> Mapping[str, Any]:
     """`defaults` as an object or as JSON text, with partition and account beside it."""
-    value = extra.get("defaults") or {}
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise _wrong(conn_id, "defaults", f"is no JSON: {error}") from error
-    if not isinstance(value, Mapping) or not isinstance(value.get("x-slurm", {}), Mapping):
+    value = _object(conn_id, extra, "defaults", '{"x-slurm": {"time": "01:00:00"}}')
+    if not isinstance(value.get("x-slurm", {}), Mapping):
         raise _wrong(conn_id, "defaults", 'is no JSON object such as {"x-slurm": {"time": "01:00:00"}}')
     named = {"partition": _text(extra, "default_partition"), "account": _text(extra, "default_account")}
     slurm = {**{name: text for name, text in named.items() if text}, **value.get("x-slurm", {})}
     return {**value, "x-slurm": slurm} if slurm else dict(value)
+
+
+def _profiles(conn_id: str, extra: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Parts of a spec by name, as an object or as JSON text."""
+    example = '{"gpu": {"x-slurm": {"partition": "gpu"}}}'
+    found = _object(conn_id, extra, "profiles", example)
+    for name, part in found.items():
+        if not isinstance(part, Mapping):
+            raise _wrong(conn_id, "profiles", f"has {name!r}, which is no part of a compose file such as in {example}")
+    return dict(found)
+
+
+def _object(conn_id: str, extra: Mapping[str, Any], name: str, example: str) -> Mapping[str, Any]:
+    value = extra.get(name) or {}
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise _wrong(conn_id, name, f"is no JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise _wrong(conn_id, name, f"is no JSON object such as {example}")
+    return value
 
 
 def _wrong(conn_id: str, what: str, why: str) -> HpcComposeConnectionError:

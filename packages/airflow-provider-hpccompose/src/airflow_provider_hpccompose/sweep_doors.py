@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_hpccompose.plain import Plain
 
 if TYPE_CHECKING:
     from airflow_provider_hpccompose.doors import JobHandle
 
+_MOST_KEYS = 1000
 LIVE = frozenset({"running", "pending", "unknown"})
 """A trial of such a status waits or runs, as far as anybody knows."""
 
@@ -28,12 +29,19 @@ class SweepRequest(Plain):
     stage: bool = True
     """The compose file lies here: a door to another machine takes it there."""
     variables: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Parts of a spec, over what is written."""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """Parts of a spec, under what is written."""
     max_trials: int | None = None
     throttle: int | None = None
     supersedes: list[str] = field(default_factory=list)
     """Keys that count no more: their sweeps are stopped first."""
     labels: dict[str, str] = field(default_factory=dict)
     """Kept beside the key: which task of which run it is."""
+    prepare: bool = True
+    preflight: Literal["off", "warn", "strict"] = "warn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +165,9 @@ class SweepCalls:
         top: int = 50,
     ) -> SweepTable:
         """The ranking of trials that are jobs of their own, by trial id."""
-        named = ("compose_file", "spec", "project_dir", "variables", "max_trials")
+        named = (
+            "compose_file", "spec", "project_dir", "variables", "environment", "overrides", "defaults", "max_trials",
+        )  # fmt: skip
         asked = {name: value for name, value in request.as_json().items() if name in named}
         told = {
             trial_id: {"project_dir": job.project_dir, "job_id": job.job_id, "token": job.token, "key": job.key}
@@ -165,6 +175,23 @@ class SweepCalls:
         }
         answer = self.call("rank-trials", {**asked, "sweep_id": sweep_id, "jobs": told, "dest": dest, "top": top})
         return SweepTable.from_json(answer)
+
+    def live_sweeps(self, keys: Sequence[str]) -> dict[str, list[tuple[SweepHandle, SweepReport]]]:
+        """The sweeps under these keys that still wait or run, with how they are."""
+        parts = [list(keys[start : start + _MOST_KEYS]) for start in range(0, len(keys), _MOST_KEYS)]
+        found: dict[str, Any] = {}
+        for part in parts:
+            found |= self.call("sweeps-of-keys", {"keys": part})["sweeps"]
+        return {
+            key: [
+                (
+                    replace(SweepHandle.from_json(one["sweep"]), conn_id=self.conn_id),
+                    SweepReport.from_json(one["state"]),
+                )
+                for one in sweeps
+            ]
+            for key, sweeps in found.items()
+        }
 
     def stop_sweep(self, handle: SweepHandle, *, reason: str | None = None) -> bool:
         """Its trials are asked to end; False: it was over."""

@@ -31,6 +31,10 @@ from airflow_provider_hpccompose.settings import DEFAULT_CONN_ID
 from airflow_provider_hpccompose.sweeps import sweep_trials
 
 Mode = Literal["mapped", "array", "chunked"]
+_OF_SPEC = ("environment", "service_overrides", "hpc_resources", "job_name", "profile", "stage")
+"""Arguments of whatever reads the compose file."""
+_OF_SUBMISSION = ("prepare", "preflight", "on_clear", "on_kill_action")
+"""Arguments of whatever submits."""
 
 
 def hpc_compose_job(
@@ -76,6 +80,8 @@ class HpcComposeSweepTaskGroup(TaskGroup):
     :param compose_file: The file with the `sweep`; a relative one starts from the folder of the DAG's file.
     :param spec: The same as a mapping.
     :param variables: For `${NAME}` in the file.
+    :param environment, service_overrides, hpc_resources, job_name, profile, prepare, preflight, stage, on_clear, on_kill_action: Of
+        every trial, as arguments of `HpcComposeOperator`.
     :param chunk: Trials of one waiting task.
     :param throttle: So many trials run at once; the file's `sweep.throttle` unless it is said.
     :param max_trials: Allow so many trials, whatever the file says.
@@ -108,8 +114,9 @@ class HpcComposeSweepTaskGroup(TaskGroup):
         trial: Mapping[str, Any] | None = None,
         watch: Mapping[str, Any] | None = None,
         hpccompose_conn_id: str = DEFAULT_CONN_ID,
-        **group_options: Any,
+        **options: Any,
     ) -> None:
+        group_options = {name: value for name, value in options.items() if name not in (*_OF_SPEC, *_OF_SUBMISSION)}
         if mode not in ("mapped", "array", "chunked"):
             raise ValueError(f"mode={mode!r} is none of mapped, array, chunked.")
         if (compose_file is None) == (spec is None):
@@ -120,7 +127,9 @@ class HpcComposeSweepTaskGroup(TaskGroup):
             "spec": spec,
             "project_dir": project_dir,
             "variables": variables,
+            **{name: options[name] for name in _OF_SPEC if name in options},
         }
+        self._submission = {name: options[name] for name in _OF_SUBMISSION if name in options}
         self._common: dict[str, Any] = {"hpccompose_conn_id": hpccompose_conn_id}
         self._ranking: dict[str, Any] = {"dest": dest, "min_completed": min_completed, "outlets": list(outlets)}
         with self:
@@ -149,7 +158,11 @@ class HpcComposeSweepTaskGroup(TaskGroup):
         if throttle is not None:
             options.setdefault("max_active_tis_per_dagrun", throttle)
         trials = HpcComposeOperator.partial(
-            task_id="trial", map_index_template="{{ task.trial_name }}", **source, **self._common, **options
+            task_id="trial",
+            map_index_template="{{ task.trial_name }}",
+            **source,
+            **self._common,
+            **{**self._submission, **options},
         ).expand_kwargs(rows)
         collect = HpcComposeTrialsCollectOperator(
             task_id="collect",
@@ -173,7 +186,7 @@ class HpcComposeSweepTaskGroup(TaskGroup):
     ) -> None:
         source = {**self._source, "max_trials": max_trials}
         submit = HpcComposeSweepSubmitOperator(
-            task_id="submit", throttle=throttle, chunk=chunk, **source, **self._common
+            task_id="submit", throttle=throttle, chunk=chunk, **source, **self._submission, **self._common
         )
         sweep = submit.output[SWEEP_KEY]
         if chunk is None:

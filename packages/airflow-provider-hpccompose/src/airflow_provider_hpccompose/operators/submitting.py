@@ -22,6 +22,7 @@ from airflow_provider_hpccompose.job_requests import (
 from airflow_provider_hpccompose.links import JOB_KEY
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator, instance_id
 from airflow_provider_hpccompose.patience import PATIENCE, ask_patiently
+from airflow_provider_hpccompose.settings import profile_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -35,6 +36,7 @@ SUBMIT_FIELDS = (
     "service_overrides",
     "hpc_resources",
     "job_name",
+    "profile",
     "trial",
     "hpccompose_conn_id",
 )
@@ -59,6 +61,7 @@ class SubmittingOperator(ConnectedOperator):
     :param service_overrides: Service name to keys of that service, over what is written, as `extends` does.
     :param hpc_resources: Keys of `x-slurm`, over what is written: `{"time": "00:10:00", "gres": "gpu:1"}`.
     :param job_name: The job's name.
+    :param profile: Part of a spec that the connection keeps under this name, over what is written and under the other arguments.
     :param trial: Parameters of a sweep's trial, which the spec's `sweep` declares.
     :param trial_name: What a mapped task is called: `map_index_template="{{ task.trial_name }}"`.
     :param stage: The compose file lies on this machine; with transport `ssh` it and what it names are sent.
@@ -82,6 +85,7 @@ class SubmittingOperator(ConnectedOperator):
         service_overrides: dict[str, Any] | None = None,
         hpc_resources: dict[str, Any] | None = None,
         job_name: str | None = None,
+        profile: str | None = None,
         trial: dict[str, Any] | None = None,
         trial_name: str | None = None,
         stage: bool = True,
@@ -102,6 +106,7 @@ class SubmittingOperator(ConnectedOperator):
         self.service_overrides = service_overrides
         self.hpc_resources = hpc_resources
         self.job_name = job_name
+        self.profile = profile
         self.trial = trial
         self.trial_name = trial_name
         self.stage = stage
@@ -148,7 +153,12 @@ class SubmittingOperator(ConnectedOperator):
             variables=texts(self.variables, "variables"),
             trial=trial_variables(self.trial),
             environment=texts(self.environment, "environment"),
-            overrides=overrides_of(self.service_overrides, self.hpc_resources, self.job_name),
+            overrides=overrides_of(
+                self.service_overrides,
+                self.hpc_resources,
+                self.job_name,
+                profile_of(self.hook.settings, self.profile),
+            ),
             defaults={"name": folder_name(f"{dag_id}.{self.task_id}"), **self.hook.settings.defaults},
             labels={**self.identity(context).labels, "on_kill": self.on_kill_action, "on_clear": self.on_clear},
             prepare=self.prepare,

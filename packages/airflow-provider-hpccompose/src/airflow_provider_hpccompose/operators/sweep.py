@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
-
-from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.exceptions import (
@@ -46,6 +45,8 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
     The arguments are those of `SweepSourceOperator`, and
 
     :param throttle: So many trials run at once, whatever the file says.
+    :param prepare: Make images ready before anything is submitted, which may take minutes; False: they have to be.
+    :param preflight: `warn`: what the trials cannot run without ends the task; `strict`: warnings, too; `off`.
     :param chunk: Return rows for `HpcComposeSweepWatchOperator.expand_kwargs`, one for each so many trials, instead of the handle.
     :param on_clear: What becomes of the sweep when the task was cleared: `cancel` it and submit a new one, or `keep` it running.
     :param on_kill_action: What becomes of it when the task is killed or fails for the last time: `cancel` or `keep`.
@@ -64,6 +65,8 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         *,
         throttle: int | None = None,
         chunk: int | None = None,
+        prepare: bool = True,
+        preflight: Literal["off", "warn", "strict"] = "warn",
         on_clear: Literal["cancel", "keep"] = "cancel",
         on_kill_action: Literal["cancel", "keep"] = "cancel",
         submit_patience: timedelta = PATIENCE,
@@ -72,6 +75,8 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         super().__init__(**source_options)
         self.throttle = throttle
         self.chunk = chunk
+        self.prepare = prepare
+        self.preflight = preflight
         self.on_clear = on_clear
         self.on_kill_action = on_kill_action
         self.submit_patience = submit_patience
@@ -104,12 +109,14 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         identity = TaskIdentity.of(context["ti"], self.retries or 0, instance_id())
         generation = identity.trusted_generation(())
         earlier = range(1, generation) if self.on_clear == "cancel" else ()
-        return self.request(
+        request = self.request(
             context,
             key=job_key(identity.base_key, generation),
             supersedes=[job_key(identity.base_key, number) for number in earlier],
             throttle=_whole_number(self.throttle, "throttle"),
         )
+        labels = {**request.labels, "on_kill": self.on_kill_action, "on_clear": self.on_clear}
+        return replace(request, labels=labels, prepare=self.prepare, preflight=self.preflight)
 
     def on_kill(self) -> None:
         """The worker is told to stop while it submits."""
@@ -156,7 +163,7 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
         first: int = 0,
         count: int | None = None,
         chunk_name: str | None = None,
-        deferrable: bool | None = None,
+        deferrable: bool = True,
         poll_seconds: float | None = None,
         min_defer_seconds: float = 10.0,
         run_timeout: timedelta | None = None,
@@ -168,9 +175,7 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
         self.first = first
         self.count = count
         self.chunk_name = chunk_name
-        self.deferrable = (
-            conf.getboolean("operators", "default_deferrable", fallback=True) if deferrable is None else deferrable
-        )
+        self.deferrable = deferrable
         self.poll_seconds = poll_seconds
         self.min_defer_seconds = min_defer_seconds
         self.run_timeout = run_timeout

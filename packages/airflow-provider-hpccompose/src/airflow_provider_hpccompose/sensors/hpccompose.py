@@ -12,7 +12,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
-    conf,
 )
 
 from airflow_provider_hpccompose.core_errors import told_to_airflow
@@ -43,7 +42,7 @@ class _HpcComposeSensor(BaseSensorOperator):
         self,
         *,
         hpccompose_conn_id: str | None = None,
-        deferrable: bool | None = None,
+        deferrable: bool = True,
         poll_seconds: float = 60.0,
         outage_timeout: timedelta = timedelta(hours=1),
         **kwargs: Any,
@@ -53,9 +52,7 @@ class _HpcComposeSensor(BaseSensorOperator):
             kwargs.setdefault("retry_policy", default_retry_policy())
         super().__init__(**kwargs)
         self.hpccompose_conn_id = hpccompose_conn_id
-        self.deferrable = (
-            conf.getboolean("operators", "default_deferrable", fallback=True) if deferrable is None else deferrable
-        )
+        self.deferrable = deferrable
         self.poll_seconds = poll_seconds
         self.outage_timeout = outage_timeout
 

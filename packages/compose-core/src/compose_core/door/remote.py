@@ -12,6 +12,8 @@ from compose_core.errors import EnvironmentProblem, HpccError, SchedulerUnreacha
 DEFAULT_TIMEOUT_S = 120.0
 SUBMIT_TIMEOUT_S = 1800.0
 """Images may have to be made first."""
+SUBMITTING = frozenset({"submit", "submit-sweep"})
+"""After these a lost answer leaves in doubt what happened."""
 
 _REFUSALS = (
     ("Host key verification failed", "ssh-host-key"),
@@ -60,7 +62,7 @@ class RemoteDoor:
         EnvironmentProblem: it refuses this user, or has no hpc-compose.  HpccError: what the verb says there.
         """
         asked = question(verb, arguments, workspace=self._workspace, engine=self._engine)
-        timeout_s = max(self._timeout_s, SUBMIT_TIMEOUT_S) if verb in ("submit", "sweep_submit") else self._timeout_s
+        timeout_s = max(self._timeout_s, SUBMIT_TIMEOUT_S) if verb in SUBMITTING else self._timeout_s
         outcome = self._runner.run([*self._command, "door"], timeout_s=timeout_s, stdin=asked)
         if not isinstance(outcome, Finished):
             raise self._not_done(verb, outcome)
@@ -74,7 +76,7 @@ class RemoteDoor:
             return self._not_reached(outcome.message)
         said = outcome.stderr.strip().splitlines()[-1:] if isinstance(outcome, TimedOut) else []
         what = f"{self._name} did not answer in time, or the connection broke" + (f": {said[0]}" if said else "")
-        if verb in ("submit", "sweep_submit"):
+        if verb in SUBMITTING:
             return SubmissionUnresolved(
                 f"it is not known whether a job was submitted: {what}", remedy="Ask again: a key never submits twice."
             )

@@ -263,6 +263,7 @@ VERBS: dict[str, tuple[type[BaseModel], Callable[[DoorSession, Any], Answer]]] =
     "sweep-state": (sweep_requests.SweepArguments, _of_sweeps("sweep_states")),
     "sweep-results": (sweep_requests.ResultsArguments, _of_sweeps("results")),
     "rank-trials": (sweep_requests.RankArguments, _of_sweeps("rank_trials")),
+    "sweeps-of-keys": (sweep_requests.SweepsOfKeysArguments, _of_sweeps("sweeps_of_keys")),
     "stop-sweep": (sweep_requests.StopSweepArguments, _of_sweeps("end_sweep")),
 }
 """Each verb, what it is told, and what it does; a new one is a row here."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compose_core.door.requests import SubmitArguments
 from compose_core.errors import UsageError
 from compose_core.spec import load_spec
+from compose_core.spec.given_environment import with_environment
 
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
@@ -50,7 +49,7 @@ def loaded_spec(site: Site, workspace: Path, asked: SubmitArguments) -> LoadedSp
         overrides=asked.overrides or None,
         defaults=asked.defaults or None,
     )
-    return _with_environment(loaded, asked.environment)
+    return with_environment(loaded, asked.environment)
 
 
 def ready_to_submit(site: Site, plan: Plan, asked: SubmitArguments) -> list[str]:
@@ -59,36 +58,16 @@ def ready_to_submit(site: Site, plan: Plan, asked: SubmitArguments) -> list[str]
     Raises: PreflightFailed: something is missing.  PrepareFailed: an image could not be made.
     """
     from compose_core.images import prepare_images, verify_images
+    from compose_core.preflight.checks import checked
 
     said = [str(warning) for warning in plan.warnings]
     if asked.preflight != "off":
-        said += _preflight(site, plan, strict=asked.preflight == "strict")
+        said += checked(plan, site, strict=asked.preflight == "strict")
     if plan.images and asked.prepare:
         prepare_images(site, plan)
     elif plan.images:
         verify_images(plan)
     return said
-
-
-def _preflight(site: Site, plan: Plan, *, strict: bool) -> list[str]:
-    from compose_core.preflight.checks import PreflightFailed, blockers, findings_of
-
-    findings = findings_of(plan, site)
-    failed = blockers(findings, strict=strict)
-    if failed:
-        raise PreflightFailed(failed)
-    return [finding.message for finding in findings if finding.level == "warning"]
-
-
-def _with_environment(loaded: LoadedSpec, environment: Mapping[str, str]) -> LoadedSpec:
-    """Every service gets these variables, over its own."""
-    if not environment:
-        return loaded
-    services = {
-        name: replace(service, environment={**service.environment, **environment})
-        for name, service in loaded.spec.services.items()
-    }
-    return replace(loaded, spec=replace(loaded.spec, services=services))
 
 
 def _file_name(name: str) -> str:

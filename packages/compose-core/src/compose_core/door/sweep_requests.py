@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from compose_core.door.requests import Handle
@@ -26,6 +28,12 @@ class SweepSource(_Arguments):
     variables: dict[str, str] = Field(default_factory=dict)
     """For `${NAME}` in the file; they win over the environment of the process."""
     max_trials: int | None = Field(default=None, ge=1)
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    """Parts of a spec, over what is written."""
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    """Parts of a spec, under what is written."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Variables that every service gets, over those of the file."""
 
 
 class SubmitSweepArguments(SweepSource):
@@ -37,6 +45,9 @@ class SubmitSweepArguments(SweepSource):
     """Keys that count no more: what was submitted under them is stopped first."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Kept beside the key, for whoever asks which keys there are."""
+    prepare: bool = True
+    """Make the images ready first; else they have to be."""
+    preflight: Literal["off", "warn", "strict"] = "warn"
 
 
 class SweepArguments(_Arguments):
@@ -64,6 +75,12 @@ class RankArguments(SweepSource):
     """By trial id."""
     dest: str | None = None
     top: int = Field(default=50, ge=1, le=1000)
+
+
+class SweepsOfKeysArguments(_Arguments):
+    """Which keys' sweeps are looked for."""
+
+    keys: list[str] = Field(max_length=1000)
 
 
 class StopSweepArguments(_Arguments):

@@ -17,10 +17,11 @@ from compose_core.records.job_record import JobRecord
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import ProjectPaths
 from compose_core.records.sweep_journal import read_sweep
-from compose_core.spec import load_spec
+from compose_core.records.sweep_manifest import SweepOverlay
 from compose_core.sweep.ensure import ensure_sweep
 from compose_core.sweep.hold import find_sweep, sweep_paths
 from compose_core.sweep.observe import sweep_results
+from compose_core.sweep.overlaid import load_overlaid
 from compose_core.sweep.ranked_jobs import ranked_jobs
 from compose_core.sweep.state import SweepState, settled_sweep, sweep_state
 from compose_core.sweep.stop import stop_sweep
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
         StopSweepArguments,
         SubmitSweepArguments,
         SweepArguments,
+        SweepsOfKeysArguments,
         SweepSource,
     )
     from compose_core.records.sweep_manifest import SweepManifest
     from compose_core.sweep.results import SweepResults
-    from compose_core.sweep.submit import SweepSubmission
 
 Answer = dict[str, Any]
 
@@ -70,10 +71,30 @@ def submit_sweep(session: DoorSession, asked: SubmitSweepArguments) -> Answer:
         sweep_id=sweep_id,
         max_trials=asked.max_trials,
         throttle=asked.throttle,
+        overlay=_overlay(asked),
+        prepare=asked.prepare,
+        preflight=asked.preflight,
     )
     if result.trouble is not None:
         raise result.trouble
-    return {"sweep": {**_handle(result), "key": asked.key, "attached": known}, "superseded": stopped}
+    told = {**_handle(result.manifest, result.refused), "key": asked.key, "attached": known}
+    return {"sweep": told, "superseded": stopped, "warnings": result.warnings}
+
+
+def sweeps_of_keys(session: DoorSession, asked: SweepsOfKeysArguments) -> Answer:
+    """The sweeps under these keys that are not over, with how they are; one question to the scheduler for each.
+
+    Raises: RecordError: a sweep cannot be read.
+    """
+    keys = WorkspaceKeys(session.workspace, session.site.clock)
+    live: dict[str, list[Answer]] = {}
+    for key in asked.keys:
+        for manifest in _manifests(keys, key):
+            found = sweep_state(session.site, settled_sweep(session.site, manifest))
+            if not found.is_over:
+                told = {"sweep": {**_handle(manifest, {}), "key": key}, "state": _told(found)}
+                live.setdefault(key, []).append(told)
+    return {"sweeps": live}
 
 
 def sweep_states(session: DoorSession, asked: SweepArguments) -> Answer:
@@ -81,7 +102,10 @@ def sweep_states(session: DoorSession, asked: SweepArguments) -> Answer:
 
     Raises: HpccError: there is no such sweep.
     """
-    found = sweep_state(session.site, settled_sweep(session.site, _manifest(session, asked)))
+    return _told(sweep_state(session.site, settled_sweep(session.site, _manifest(session, asked))))
+
+
+def _told(found: SweepState) -> Answer:
     faults = [one for one in found.trials if one.status in ("failed", "submit_failed", "missing_tracking")]
     return {
         "sweep_id": found.manifest.sweep_id,
@@ -116,8 +140,8 @@ def rank_trials(session: DoorSession, asked: RankArguments) -> Answer:
     """
     project = _project(session, asked)
     site = _with_variables(session.site, asked.variables)
-    loaded = load_spec(
-        _file_name(project, asked, "spec"), variables=site.environment, text=asked.spec, project_dir=project
+    loaded = load_overlaid(
+        site, _file_name(project, asked, "spec"), _overlay(asked), text=asked.spec, project_dir=project
     )
     records = {name: record for name, record in _records(asked.jobs) if record is not None}
     found = ranked_jobs(site, loaded, records, sweep_id=asked.sweep_id, max_trials=asked.max_trials)
@@ -132,6 +156,12 @@ def end_sweep(session: DoorSession, asked: StopSweepArguments) -> Answer:
     project = _folder(session, asked.project_dir, None)
     manifest = find_sweep(ProjectPaths(project), asked.sweep_id)
     return {"stopped": [manifest.sweep_id] if _stop(session.site, manifest, asked.reason) else []}
+
+
+def _overlay(asked: SweepSource) -> SweepOverlay | None:
+    """What is laid over and under the file; None: nothing."""
+    overlay = SweepOverlay(overrides=asked.overrides, defaults=asked.defaults, environment=asked.environment)
+    return overlay if overlay != SweepOverlay() else None
 
 
 def _with_variables(site: Site, variables: Mapping[str, str]) -> Site:
@@ -183,8 +213,7 @@ def _next_id(project: Path, key: str) -> str:
     raise HpccError(f"{_MOST_RESTARTS} sweeps of {key} were stopped", remedy="Submit under another key.")
 
 
-def _handle(result: SweepSubmission) -> Answer:
-    manifest = result.manifest
+def _handle(manifest: SweepManifest, refused: Mapping[str, str]) -> Answer:
     return {
         "v": 1,
         "sweep_id": manifest.sweep_id,
@@ -195,8 +224,8 @@ def _handle(result: SweepSubmission) -> Answer:
         "submitted_at": manifest.submitted_at,
         "trials": len(manifest.trials),
         "jobs": [group.array_job_id for group in manifest.groups if group.array_job_id is not None],
-        "refused": len(result.refused),
-        "refusals": list(dict.fromkeys(result.refused.values()))[:_FAULTS_TOLD],
+        "refused": len(refused),
+        "refusals": list(dict.fromkeys(refused.values()))[:_FAULTS_TOLD],
         "objective": manifest.objective.model_dump(mode="json", exclude_none=True) if manifest.objective else None,
     }
 
@@ -216,17 +245,23 @@ def _known_file(project: Path, sweep_id: str) -> str:
 
 def _stop_all(site: Site, known: WorkspaceKeys, keys: Sequence[str], *, reason: str | None) -> list[str]:
     """The ids of the sweeps under these keys that were asked to end."""
-    stopped = []
-    for key in keys:
-        project = known.folder_of(key)
-        for sweep_id in _ids(key) if project is not None else ():
-            assert project is not None
-            manifest = read_sweep(sweep_paths(ProjectPaths(project), sweep_id))
-            if manifest is None:
-                break
-            if manifest.stopped_at is None and _stop(site, manifest, reason):
-                stopped.append(sweep_id)
-    return stopped
+    return [
+        manifest.sweep_id
+        for key in keys
+        for manifest in _manifests(known, key)
+        if manifest.stopped_at is None and _stop(site, manifest, reason)
+    ]
+
+
+def _manifests(known: WorkspaceKeys, key: str) -> Iterator[SweepManifest]:
+    """All sweeps that were ever submitted under the key, the oldest first."""
+    project = known.folder_of(key)
+    for sweep_id in _ids(key) if project is not None else ():
+        assert project is not None
+        manifest = read_sweep(sweep_paths(ProjectPaths(project), sweep_id))
+        if manifest is None:
+            return
+        yield manifest
 
 
 def _stop(site: Site, manifest: SweepManifest, reason: str | None) -> bool:

@@ -38,3 +38,15 @@ def blockers(findings: tuple[Finding, ...], *, strict: bool = False) -> tuple[Fi
     """What keeps the job from running; with `strict` also what can be acted on."""
     levels = ("error", "warning") if strict else ("error",)
     return tuple(finding for finding in findings if finding.level in levels)
+
+
+def checked(plan: Plan, site: Site, *, strict: bool = False) -> list[str]:
+    """What is worth telling of a job that can run.
+
+    Raises: PreflightFailed: something keeps it from running; with `strict` also what can be acted on.
+    """
+    findings = findings_of(plan, site)
+    failed = blockers(findings, strict=strict)
+    if failed:
+        raise PreflightFailed(failed)
+    return [finding.message for finding in findings if finding.level == "warning"]

@@ -50,6 +50,17 @@ class SweepPrune(_Part):
     reduction_factor: int = 3
 
 
+class SweepOverlay(_Part):
+    """What a program laid over and under the compose file, so that whoever goes on with the sweep does the same."""
+
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    """Parts of a spec, over what is written."""
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    """Parts of a spec, under what is written."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Variables that every service gets, over those of the file."""
+
+
 class TrialAttempt(_Part):
     """An earlier submission of a trial that was submitted again since."""
 
@@ -133,6 +144,7 @@ class SweepManifest(Format):
     objective: SweepObjective | None = None
     prune: SweepPrune | None = None
     throttle: int | None = None
+    overlay: SweepOverlay | None = None
     best_trial: str | None = None
     stopped_at: float | None = None
     stop_reason: str | None = None

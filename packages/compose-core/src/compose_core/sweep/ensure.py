@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from compose_core.errors import HpccError
-from compose_core.images import prepare_images
+from compose_core.images import prepare_images, verify_images
+from compose_core.preflight.checks import checked
 from compose_core.records.paths import ProjectPaths
 from compose_core.records.sweep_journal import read_sweep
 from compose_core.submission.context import keep_quiet
@@ -18,7 +19,8 @@ from compose_core.sweep.submit import EXISTS, Listener, SweepSubmission, submit_
 
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
-    from compose_core.records.sweep_manifest import SweepManifest
+    from compose_core.records.sweep_manifest import SweepManifest, SweepOverlay
+    from compose_core.sweep.planning import SweepPlan
 
 
 def ensure_sweep(
@@ -28,29 +30,51 @@ def ensure_sweep(
     sweep_id: str,
     max_trials: int | None = None,
     throttle: int | None = None,
+    overlay: SweepOverlay | None = None,
+    prepare: bool = True,
+    preflight: Literal["off", "warn", "strict"] = "off",
     on_event: Listener = keep_quiet,
 ) -> SweepSubmission:
     """The sweep with this id: a new one of the file, its images made ready, or the one that is there, gone on with.
+
+    `overlay` is what a program adds to the file; without `prepare` the images have to be there; `preflight` says which findings
+    keep a new sweep from being submitted.
 
     Trials that have a job are never submitted again. A sweep of which every trial has one is given as it is, whatever
     became of its file since; one that was stopped stays so.
 
     Raises: SpecError: the file or some trial is wrong.  UsageError: it has no sweep, or too many trials.  HpccError:
     trials are missing and the file is not what was submitted, or another command is at work with the sweep.
+    PreflightFailed: the trials could not run.  PrepareFailed: an image could not be made, or is not there.
     """
     known = read_sweep(sweep_paths(ProjectPaths(file.absolute().parent), sweep_id))
     if known is not None:
         return _gone_on_with(site, known, on_event)
-    plan = plan_sweep(site, file, sweep_id=sweep_id, max_trials=max_trials, throttle=throttle)
-    prepare_images(site, plan.plan_to_check)
+    plan = plan_sweep(site, file, sweep_id=sweep_id, max_trials=max_trials, throttle=throttle, overlay=overlay)
+    warnings = _ready(site, plan, prepare=prepare, preflight=preflight)
     try:
-        return submit_sweep(site, plan, on_event=on_event)
+        result = submit_sweep(site, plan, on_event=on_event)
+        result.warnings = warnings
+        return result
     except HpccError as error:
         if error.code != EXISTS:
             raise
     known = read_sweep(sweep_paths(ProjectPaths(plan.manifest.project_dir), sweep_id))
     assert known is not None, "submit_sweep has just seen it"
     return _gone_on_with(site, known, on_event)
+
+
+def _ready(site: Site, plan: SweepPlan, *, prepare: bool, preflight: str) -> list[str]:
+    """What is worth telling of trials that can run."""
+    whole = plan.plan_to_check
+    said = [str(warning) for warning in plan.warnings]
+    if preflight != "off":
+        said += checked(whole, site, strict=preflight == "strict")
+    if prepare:
+        prepare_images(site, whole)
+    elif whole.images:
+        verify_images(whole)
+    return said
 
 
 def _gone_on_with(site: Site, known: SweepManifest, on_event: Listener) -> SweepSubmission:

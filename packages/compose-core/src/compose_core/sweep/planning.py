@@ -17,14 +17,15 @@ from compose_core.records.sweep_manifest import (
     SweepManifest,
     SweepMatrix,
     SweepObjective,
+    SweepOverlay,
     SweepPrune,
     SweepTrial,
 )
 from compose_core.render.trial import render_trial, shared_programs
-from compose_core.spec import load_spec
 from compose_core.spec.models import RandomMatrix, Sweep
 from compose_core.spec.rules.sweep import DEFAULT_MAX_TRIALS
 from compose_core.sweep.expansion import Trial, seed_of, sweep_variables, total_combinations, trial_count, trials
+from compose_core.sweep.overlaid import load_overlaid
 from compose_core.sweep.shape import plan_to_check, shape_of
 
 if TYPE_CHECKING:
@@ -106,14 +107,16 @@ def plan_sweep(
     max_trials: int | None = None,
     throttle: int | None = None,
     strict_env: bool = False,
+    overlay: SweepOverlay | None = None,
 ) -> SweepPlan:
-    """A new sweep of this file, with all of its trials; nothing is written.
+    """A new sweep of this file, with all of its trials; nothing is written. `overlay` is what a program adds to the file.
 
     Raises: SpecError: the file or some trial is wrong.  UsageError: it has no sweep, or too many trials.
     """
-    loaded = load_spec(file, variables=site.environment, strict_env=strict_env)
+    loaded = load_overlaid(site, file, overlay, strict_env=strict_env)
     found = expand_sweep(loaded, sweep_id=sweep_id, max_trials=max_trials)
     manifest = new_manifest(site, loaded, found, sweep_id=sweep_id, throttle=throttle)
+    manifest = manifest.model_copy(update={"overlay": overlay})
     planned = plan_trials(site, file, manifest, manifest.trials, strict_env=strict_env)
     if source_digests(loaded) != manifest.sources:
         raise HpccError(f"{file} was changed while its trials were planned", remedy="Run the command again.")
@@ -175,7 +178,8 @@ def plan_trials(
         trial = Trial(**one.model_dump(include={"trial_id", "index", "config_key", "replicate", "seed", "variables"}))
         variables = sweep_variables(trial, manifest.sweep_id)
         try:
-            plan = _planned(site, file, variables, strict_env=strict_env)
+            loaded = load_overlaid(site, file, manifest.overlay, sweep_variables=variables, strict_env=strict_env)
+            plan = build_plan(loaded, plan_context(site, loaded))
         except SpecError as error:
             faulty += 1
             for problem in error.problems:
@@ -214,11 +218,6 @@ def _matrix(sweep: Sweep) -> SweepMatrix:
     if isinstance(sweep.matrix, RandomMatrix):
         return SweepMatrix(mode="random", random=sweep.matrix.count, replicates=sweep.replicates)
     return SweepMatrix(mode="full", replicates=sweep.replicates)
-
-
-def _planned(site: Site, file: Path, variables: Mapping[str, str], *, strict_env: bool) -> Plan:
-    loaded = load_spec(file, variables=site.environment, sweep_variables=variables, strict_env=strict_env)
-    return build_plan(loaded, plan_context(site, loaded))
 
 
 def _refuse_shared_resume_folders(found: Sequence[TrialPlan]) -> None:

@@ -12,10 +12,10 @@ from compose_core.operations import submit_context
 from compose_core.records.paths import ProjectPaths
 from compose_core.records.sweep_journal import note_refused, note_resumed, read_sweep
 from compose_core.records.sweep_manifest import SweepGroup, SweepManifest, SweepTrial
-from compose_core.spec import load_spec
 from compose_core.submission.context import keep_quiet
 from compose_core.submission.run_keys import token_of_key
 from compose_core.sweep.hold import held_sweep
+from compose_core.sweep.overlaid import load_overlaid
 from compose_core.sweep.planning import SweepPlan, plan_trials, source_digests
 from compose_core.sweep.state import TrialState, settled_sweep, sweep_state
 from compose_core.sweep.submit import Listener, Submitter, SweepSubmission
@@ -60,7 +60,7 @@ def resumption(
     Raises: HpccError: the compose file is not what was submitted.  SpecError: it is wrong.  RecordError: something cannot be read.
     """
     file = Path(manifest.compose_file)
-    loaded = load_spec(file, variables=site.environment, strict_env=strict_env)
+    loaded = load_overlaid(site, file, manifest.overlay, strict_env=strict_env)
     changed = _changed(manifest, loaded)
     if changed and not allow_changes:
         raise HpccError(

@@ -68,6 +68,8 @@ class SweepSubmission:
     """What kept the command from going on."""
     skipped: int = 0
     """Trials that had been submitted before."""
+    warnings: list[str] = field(default_factory=list)
+    """What is worth telling of a new sweep."""
     resumed: bool = False
 
 
