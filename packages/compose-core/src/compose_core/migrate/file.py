@@ -11,6 +11,7 @@ from typing import Any
 
 from compose_core.migrate import probes, requests
 from compose_core.migrate.hosts import HostNames
+from compose_core.migrate.local_extends import with_inherited
 from compose_core.migrate.nodes import child, map_of, nodes_of, text_of, texts_of
 from compose_core.migrate.notes import Note, Notes
 from compose_core.migrate.service import Converted, Surroundings, convert_service
@@ -62,6 +63,7 @@ def migrate_file(path: Path, *, shown: str, to: Path) -> Migration:
         findings.error("no-services", "the file has no services", root.mark, remedy="Name a docker-compose file.")
         findings.raise_errors()
     assert services is not None
+    services = with_inherited(services, notes)
     volumes = Volumes(map_of(root.items.get("volumes")), source.parent, to, notes)
     around = Surroundings(
         folder=source.parent,

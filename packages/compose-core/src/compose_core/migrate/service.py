@@ -17,6 +17,7 @@ from compose_core.migrate.notes import Notes
 from compose_core.migrate.volumes import Volumes
 from compose_core.spec.nodes import KeyPath, MapNode, Node, found
 from compose_core.spec.unsupported_keys import docker_advice
+from compose_core.units import counted
 
 _PLAIN_COMMAND = re.compile(r"[\w@%+=:,./ -]+", re.ASCII)
 """A string that a shell and a mere split read alike, and that no variable is filled into."""
@@ -234,7 +235,7 @@ class _Reader:
                     mark, key, f"{value!r} is also the name of a service; write {HERE} if a host is meant"
                 )
         self._spec["environment"] = variables
-        self._notes.converted(node.mark, path, f"{len(variables)} variables")
+        self._notes.converted(node.mark, path, counted(len(variables), "variable"))
 
     def _env_file(self, node: Node, path: KeyPath) -> None:
         files: list[str] = []
