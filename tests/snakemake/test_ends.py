@@ -233,7 +233,7 @@ def test_interruption_cancels_in_few_calls(cluster: FakeCluster, tmp_path: Path)
     world.submit(*fan(12))
     cluster.programs_run.clear()
     world.jobs.run(fan(3, threads=2))
-    world.jobs.cancel(world.active_jobs)
+    world.jobs.cancel()
     assert cluster.programs_run == ["squeue", "scancel"]
     assert all(job.is_over for job in cluster.jobs)
     world.step(after_s=100)
@@ -244,6 +244,6 @@ def test_detaching_leaves_the_jobs_alone(cluster: FakeCluster, tmp_path: Path) -
     """The user is told how to come back."""
     world = World(cluster, tmp_path, on_exit="detach")
     world.submit(*fan(2))
-    world.jobs.cancel(world.active_jobs)
+    world.jobs.cancel()
     assert not any(job.is_over for job in cluster.jobs)
     assert any("--rerun-incomplete" in text for text in world.said)

@@ -200,7 +200,7 @@ def test_l_ids_are_cancelled_in_chunks(cluster: FakeCluster, tmp_path: Path) -> 
     world = World(cluster, tmp_path, no_array=True)
     world.submit(*fan(450))
     cluster.calls.clear()
-    world.jobs.cancel(world.active_jobs)
+    world.jobs.cancel()
     cancels = [call for call in cluster.calls if Path(call[0]).name == "scancel"]
     assert len(cancels) == 3
     assert all(len(" ".join(call)) < 4000 for call in cancels)

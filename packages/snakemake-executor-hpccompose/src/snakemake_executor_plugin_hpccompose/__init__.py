@@ -158,7 +158,7 @@ class Executor(RemoteExecutor):
         await self.jobs.sleep()
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
-        self.jobs.cancel(active_jobs)
+        self.jobs.cancel()
 
     def shutdown(self) -> None:
         self.jobs.close()

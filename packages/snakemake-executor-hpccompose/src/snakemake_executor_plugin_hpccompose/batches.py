@@ -8,12 +8,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snakemake_executor_plugin_hpccompose.packs import ask_for_pack, pack_of_tasks, pack_request
 from snakemake_executor_plugin_hpccompose.ready_jobs import ReadyJob
 from snakemake_executor_plugin_hpccompose.runner.unit import Member, Unit, Way
 from snakemake_executor_plugin_hpccompose.unit_paths import MAIN_SERVICE, RUNNER_COMMAND, RunPaths
+
+if TYPE_CHECKING:
+    from compose_core import Plan
 
 _LONGEST_NAME = 60
 
@@ -28,6 +31,8 @@ class Batch:
     not_before: float = 0.0
     in_doubt: bool = False
     """It was handed over, and nobody knows what became of it: the same unit must be asked for again."""
+    plan: Plan | None = None
+    """Made once: what was handed over does not change."""
 
     @property
     def jobs(self) -> tuple[ReadyJob, ...]:

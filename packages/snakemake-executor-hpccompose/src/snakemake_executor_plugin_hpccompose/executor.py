@@ -58,7 +58,7 @@ class Jobs:
         self._executor, self._workflow, self._logger = executor, workflow, logger
         refuse_unsupported(workflow)
         self.settings = workflow.executor_settings
-        self.paths = RunPaths(Path(".snakemake").resolve().parent, secrets.token_hex(5))
+        self.paths = RunPaths(Path(".snakemake").absolute().parent, secrets.token_hex(5))
         self._site = site or _site(self.settings)
         self._options, self._mapping = _files(
             self.settings, self._site, self.paths.workdir, containers=_has_containers(workflow)
@@ -66,8 +66,8 @@ class Jobs:
         self._warned: set[str] = set()
         self._ledger = Ledger(self.paths.ledger)
         self._lock = threading.Lock()
-        self._open: set[ReadyJob] = set()
-        """Jobs that Snakemake waits for a report on."""
+        self._open: dict[ReadyJob, Placed | None] = {}
+        """Jobs that Snakemake waits for a report on, and where the scheduler has them."""
         self._units_left: dict[str, int] = {}
         """Members of each unit without a report, by the token of its submission."""
         self._results, self._pending = ResultFiles(), PendingJobs(self._site.clock.now, self.say)
@@ -116,7 +116,7 @@ class Jobs:
             except Exception as error:  # noqa: BLE001  (an exception here would leave the other jobs running, unmanaged)
                 self._report_error(SubmittedJobInfo(job), f"{job.name} was not submitted: {_told(error)} ")
         with self._lock:
-            self._open.update(found)
+            self._open.update(dict.fromkeys(found))
         self.submissions.add(found)
 
     def wait_arguments(self, job: Any) -> str:
@@ -137,6 +137,7 @@ class Jobs:
         try:
             self._services.tick()
             self.submissions.keep_going()
+            self.watcher.keep_going()
             self._results.list()
         except Exception as error:  # noqa: BLE001  (an exception here ends the workflow and leaves its jobs behind)
             self.say(f"The results could not be looked at ({_told(error)}); trying again.")
@@ -160,14 +161,16 @@ class Jobs:
             if self._results.has_changed() or self.watcher.looks != looks:
                 return
 
-    def cancel(self, active: Sequence[SubmittedJobInfo]) -> None:
-        """The workflow was interrupted: its jobs end, or are left alone if the user wants that."""
+    def cancel(self) -> None:
+        """The workflow was interrupted: its jobs end, or are left alone if the user wants that.
+
+        Our own books say which: Snakemake's list is empty while it looks at its jobs.
+        """
         self._is_cancelled = True
         detach = self.settings.on_exit == "detach"
         left = self.submissions.stop(wait_s=_END_OF_SUBMISSION_S)
-        with self._executor.lock:
-            infos = {id(info): info for info in (*active, *self._executor.active_jobs)}
-        placed = [info.aux["placed"] for info in infos.values() if info.aux]
+        with self._lock:
+            placed = [one for one in self._open.values() if one is not None]
         if detach:
             self._tell_detached(len(placed), len(left))
         else:
@@ -193,12 +196,13 @@ class Jobs:
         with self._lock:
             if placed.ready not in self._open:
                 return
+            self._open[placed.ready] = placed
             token = placed.record.submission_token
             self._units_left[token] = self._units_left.get(token, 0) + 1
-        self._results.follow(placed.result)
-        self.watcher.follow([placed.record])
         info = SubmittedJobInfo(placed.ready.job, external_jobid=placed.external_id, aux={"placed": placed})
         try:
+            self._results.follow(placed.result)
+            self.watcher.follow([placed.record])
             self._executor.report_job_submission(info)
         except Exception as error:  # noqa: BLE001  (the job runs: what matters is that it is waited for)
             self.say(f"Job {placed.external_id} could not be marked as started ({_told(error)}).")
@@ -274,10 +278,9 @@ class Jobs:
     def _close_report(self, ready: ReadyJob) -> bool:
         """True for the one report that counts."""
         with self._lock:
-            if ready not in self._open:
-                return False
-            self._open.discard(ready)
-            return True
+            is_open = ready in self._open
+            self._open.pop(ready, None)
+            return is_open
 
     def _report_error(self, info: SubmittedJobInfo, message: str, **more: Any) -> None:
         """The scheduler hears of it, even if the message cannot be printed."""

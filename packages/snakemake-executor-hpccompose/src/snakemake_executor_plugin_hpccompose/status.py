@@ -34,7 +34,7 @@ class ResultFiles:
 
     def list(self) -> None:
         """Look again."""
-        for folder in self._folders:
+        for folder in tuple(self._folders):  # submissions add to them meanwhile
             try:
                 self._names[folder] = frozenset(os.listdir(folder))  # noqa: PTH208  (names alone, the cheapest call)
             except FileNotFoundError:
@@ -43,7 +43,7 @@ class ResultFiles:
     def has_changed(self) -> bool:
         """A folder has another modification time than in the last call of this."""
         changed = False
-        for folder, before in self._folders.items():
+        for folder, before in tuple(self._folders.items()):
             try:
                 now = Path(folder).stat().st_mtime_ns
             except OSError:
@@ -90,10 +90,16 @@ class Watcher:
             if not self._wanted:
                 self._wanted_at = self._site.clock.monotonic()
             self._wanted |= {record.submission_token: record for record in records}
-            if self._thread is None and self._threads:
-                self._thread = threading.Thread(target=self._run, name="hpccompose-status", daemon=True)
-                self._thread.start()
             self._condition.notify()
+        self.keep_going()
+
+    def keep_going(self) -> None:
+        """The thread runs; called with every look, because a login node may refuse a thread for now."""
+        with self._condition:
+            if self._threads and self._thread is None and self._wanted and not self._stopped:
+                thread = threading.Thread(target=self._run, name="hpccompose-status", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def forget(self, record: JobRecord) -> None:
         """Nobody asks for it any more."""

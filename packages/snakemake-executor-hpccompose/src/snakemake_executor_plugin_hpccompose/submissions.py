@@ -105,7 +105,8 @@ class Submissions:
         self._condition = threading.Condition()
         self._ready: list[ReadyJob] = []
         self._batches: list[Batch] = []
-        self._at_work: list[ReadyJob] = []
+        self._at_work: dict[ReadyJob, None] = {}
+        """Those that `step` has taken and that nothing has become of yet."""
         self._numbers = count(1)
         self._limit = max(1, rules.array_limit)
         self._stopped = False
@@ -128,10 +129,11 @@ class Submissions:
             if self._stopped or (self._thread is not None and self._thread.is_alive()):
                 return
             self._ready = [*self._at_work, *self._ready]
-            self._at_work = []
+            self._at_work = {}
             if self._threads and (self._ready or self._batches):
-                self._thread = threading.Thread(target=self._run, name="hpccompose-submit", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="hpccompose-submit", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def stop(self, *, wait_s: float) -> list[ReadyJob]:
         """Submit no more; the jobs that were not submitted. One submission that is under way may take `wait_s` to end."""
@@ -141,8 +143,8 @@ class Submissions:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(wait_s)
         with self._condition:
-            left = [*self._ready, *(job for batch in self._batches for job in batch.jobs)]
-            self._ready, self._batches = [], []
+            left = [*self._at_work, *self._ready, *(job for batch in self._batches for job in batch.jobs)]
+            self._at_work, self._ready, self._batches = {}, [], []
         return left
 
     @property
@@ -156,13 +158,16 @@ class Submissions:
         now = self._site.clock.monotonic()
         with self._condition:
             due = self._take_due(now)
-            self._at_work = due
-        for batch in self._retries(now):
+            self._at_work = dict.fromkeys(due)
+            retries = [batch for batch in self._batches if batch.not_before <= now]
+        for batch in retries:
+            with self._condition:
+                if batch not in self._batches:
+                    break  # stopped meanwhile
+                self._batches.remove(batch)
             self._submit(batch)
         if due:
             self._place(due)
-        with self._condition:
-            self._at_work = []
         return self._pause_s()
 
     def _run(self) -> None:
@@ -180,13 +185,8 @@ class Submissions:
         fresh = [job for job in self._ready if job.tries == 0]
         is_open = bool(fresh) and now < min(job.ready_at for job in fresh) + window_s
         due = [job for job in self._ready if job.not_before <= now and not (is_open and job.tries == 0)]
-        self._ready = [job for job in self._ready if job not in due] if due else self._ready
-        return due
-
-    def _retries(self, now: float) -> list[Batch]:
-        with self._condition:
-            due = [batch for batch in self._batches if batch.not_before <= now]
-            self._batches = [batch for batch in self._batches if batch.not_before > now]
+        taken = set(due)
+        self._ready = [job for job in self._ready if job not in taken]
         return due
 
     def _pause_s(self) -> float:
@@ -207,6 +207,8 @@ class Submissions:
         served = self._served([job for job in new if self._is_asked_for(job)])
         for tasks in self._without_clashes([self._tasks(shape) for shape in by_shape(served)]):
             for part in chunks(tasks, 1 if self._rules.no_array else self._limit):
+                if self._stopped:
+                    return
                 self._submit(Batch(unit=f"u{next(self._numbers):05d}", tasks=tuple(part)))
 
     def _tasks(self, shape: Sequence[ReadyJob]) -> list[tuple[ReadyJob, ...]]:
@@ -228,18 +230,18 @@ class Submissions:
                 job.compose = with_environment(job.compose, answer.env) if job.compose is not None else None
                 served.append(job)
             elif isinstance(answer, Failed):
-                self._reports.failed(job, f"{job.facts.title} was not submitted: {answer.text}")
+                self._failed(job, answer.text)
             else:
                 job.is_held, job.not_before, job.tries = True, now + _HELD_S, max(1, job.tries)
-                with self._condition:
-                    self._ready.append(job)
+                self._again(job)
         return served
 
     def _not_running(self, due: list[ReadyJob]) -> list[ReadyJob]:
         verdict = self._earlier.look(due)
         for placed in verdict.attached:
-            self._reports.placed(placed)
+            self._has(placed)
         for job in verdict.finished:
+            self._at_work.pop(job, None)
             self._reports.finished(job)
         self._later(verdict.wait)
         return verdict.new
@@ -263,11 +265,14 @@ class Submissions:
         except HpccError as error:
             self._not_submitted(batch, error)
         except Exception as error:  # noqa: BLE001  (as above)
-            self._fail(batch.jobs, error)
+            if batch.in_doubt:
+                self._ask_again(batch, f"{type(error).__name__}: {error}")
+            else:
+                self._fail(batch.jobs, error)
         else:
             self._limit = max(1, self._rules.array_limit)
             for placed in self._placed(batch, submission):
-                self._reports.placed(placed)
+                self._has(placed)
 
     def _handed_over(self, batch: Batch) -> Submission:
         """The one job of this batch.
@@ -277,7 +282,7 @@ class Submissions:
         from compose_core import submit
 
         unit = self._unit(batch)
-        plan = self._planned(batch)
+        plan = batch.plan = batch.plan or self._planned(batch)
         if not batch.in_doubt:
             self._write(batch)
             self._ledger.intend(unit)
@@ -382,19 +387,38 @@ class Submissions:
         not_before = self._site.clock.monotonic() + _pause(batch.tries)
         later = replace(batch, tries=batch.tries + 1, in_doubt=True, not_before=not_before)
         with self._condition:
+            for job in batch.jobs:
+                self._at_work.pop(job, None)
             self._batches.append(later)
 
     def _later(self, jobs: Iterable[ReadyJob], *, at_once: bool = False) -> None:
         now = self._site.clock.monotonic()
+        for job in jobs:
+            job.not_before = now if at_once else now + _pause(job.tries)
+            job.tries += 1
+            self._again(job)
+
+    def _again(self, job: ReadyJob) -> None:
+        """It goes back into the queue."""
         with self._condition:
-            for job in jobs:
-                job.not_before = now if at_once else now + _pause(job.tries)
-                job.tries += 1
-                self._ready.append(job)
+            self._at_work.pop(job, None)
+            self._ready.append(job)
+
+    def _has(self, placed: Placed) -> None:
+        """The scheduler has this one: whatever becomes of the report, it is never submitted again."""
+        self._at_work.pop(placed.ready, None)
+        try:
+            self._reports.placed(placed)
+        except Exception as error:  # noqa: BLE001  (the other jobs of the batch are still to be reported)
+            self._reports.say(f"Job {placed.external_id} could not be reported ({type(error).__name__}: {error}).")
 
     def _fail(self, jobs: Iterable[ReadyJob], error: Exception) -> None:
         for job in jobs:
-            self._reports.failed(job, f"{job.facts.title} was not submitted: {why_not_submitted(job, error)}")
+            self._failed(job, why_not_submitted(job, error))
+
+    def _failed(self, job: ReadyJob, told: str) -> None:
+        self._at_work.pop(job, None)
+        self._reports.failed(job, f"{job.facts.title} was not submitted: {told}")
 
 
 def _pause(tries: int) -> float:

@@ -193,9 +193,15 @@ def _signal_group(pid: int, signum: int) -> None:
         pass  # all of it has ended
 
 
-def _open_log(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def _open_log(path: Path, tries: int = 10) -> int:
+    """The executor removes a folder with the last log of a job that is over, be it between these two calls."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except (FileNotFoundError, FileExistsError):
+        if tries <= 1:
+            raise
+        return _open_log(path, tries - 1)
 
 
 def _tail(path: Path, lines: int = 15, limit: int = 4000) -> list[str]:
