@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_hpccompose.log_paths import job_log, remove_old_logs
+from snakemake_executor_plugin_hpccompose.log_paths import job_log
 from tests.snakemake.fake_job import FakeGroup, FakeJob
 
 pytestmark = pytest.mark.adapters
@@ -35,17 +34,3 @@ def test_names_that_are_too_long_are_cut_and_stay_apart(tmp_path: Path) -> None:
 def test_no_wildcard_leads_out_of_the_folder(tmp_path: Path, value: str) -> None:
     """A path that a wildcard holds becomes folders below it."""
     assert job_log(replace(JOB, wildcards={"sample": value}), tmp_path).resolve().is_relative_to(tmp_path / "align")
-
-
-def test_old_logs_go_with_their_folders(tmp_path: Path) -> None:
-    """Others stay."""
-    old, new = tmp_path / "a/old.1.log", tmp_path / "b/new.1.log"
-    for path in (old, new):
-        path.parent.mkdir()
-        path.touch()
-    now = new.stat().st_mtime
-    os.utime(old, (now - 11 * 86400,) * 2)
-    assert remove_old_logs(tmp_path, days=0, now=now) == 0
-    assert remove_old_logs(tmp_path, days=10, now=now) == 1
-    assert not old.parent.exists()
-    assert new.exists()

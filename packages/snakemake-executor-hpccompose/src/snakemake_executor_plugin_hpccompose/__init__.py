@@ -6,7 +6,7 @@ what runs jobs is imported when an executor is made. Annotations stay objects he
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Optional
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -17,7 +17,14 @@ from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
-__version__ = version("snakemake-executor-plugin-hpccompose")
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read when somebody asks: the metadata of a package costs more than all the rest here."""
+    if name != "__version__":
+        raise AttributeError(name)
+    from importlib.metadata import version
+
+    return version("snakemake-executor-plugin-hpccompose")
 
 
 def _option(default: Any, help_text: str, **more: Any) -> Any:
@@ -112,10 +119,18 @@ class ExecutorSettings(ExecutorSettingsBase):
     efficiency_report: bool = _option(False, "Print what each rule used of what it asked for when a run ends.")
 
     def __post_init__(self) -> None:
-        """Snakemake fetches the images of containers before it makes an executor, so our `apptainer` is put on PATH here."""
+        """What has to be done at once: Snakemake goes to another folder with `--directory`, and fetches the images of containers.
+
+        So paths are taken from where the user gave them, and our `apptainer` is put on PATH.
+        """
+        self.config, self.partition_config = _absolute(self.config), _absolute(self.partition_config)
         from snakemake_executor_plugin_hpccompose.containers import stand_in
 
         stand_in(self.container_runtime, self.container_mounts or (), config=self.config)
+
+
+def _absolute(path: Optional[str]) -> Optional[str]:
+    return str(Path(path).expanduser().absolute()) if path else path
 
 
 common_settings = CommonSettings(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -100,7 +101,7 @@ class JobOptions:
             workdir=workdir,
             environment=environment,
             site=site,
-            partitions=read_partitions(Path(named).expanduser()) if named else None,
+            partitions=read_partitions(_near(named)) if named else None,
             containers=containers,
             container_runtime=settings.container_runtime,
             container_mounts=tuple(settings.container_mounts or ()),
@@ -112,7 +113,14 @@ def mapping_of(settings: Any) -> Mapping:
 
     Raises: SpecError: the file is wrong.
     """
-    return read_mapping(Path(settings.config).expanduser()) if settings.config else EMPTY
+    return read_mapping(_near(settings.config)) if settings.config else EMPTY
+
+
+def _near(named: str) -> Path:
+    """The file as messages name it: from here, if it lies below."""
+    path = Path(named).expanduser()
+    here = Path(os.path.relpath(path))
+    return path if here.parts[:1] == ("..",) else here
 
 
 def compose_job(facts: RuleFacts, options: JobOptions, mapping: Mapping = EMPTY) -> ComposeJob:

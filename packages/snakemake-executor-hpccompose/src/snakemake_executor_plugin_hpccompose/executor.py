@@ -19,7 +19,8 @@ from snakemake_executor_plugin_hpccompose import failures
 from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob, JobOptions, compose_job, mapping_of
 from snakemake_executor_plugin_hpccompose.containers import step_aside
 from snakemake_executor_plugin_hpccompose.ledger import Ledger
-from snakemake_executor_plugin_hpccompose.log_paths import job_log, remove_log, remove_old_logs
+from snakemake_executor_plugin_hpccompose.litter import remove_log, remove_old_logs, remove_old_runs
+from snakemake_executor_plugin_hpccompose.log_paths import job_log
 from snakemake_executor_plugin_hpccompose.mapping import Mapping
 from snakemake_executor_plugin_hpccompose.needed_services import NeededServices
 from snakemake_executor_plugin_hpccompose.pending import PendingJobs
@@ -29,6 +30,7 @@ from snakemake_executor_plugin_hpccompose.rule_facts import facts_of
 from snakemake_executor_plugin_hpccompose.run_account import RunAccount, report_options
 from snakemake_executor_plugin_hpccompose.runner.results import Result
 from snakemake_executor_plugin_hpccompose.runner.unit import Way
+from snakemake_executor_plugin_hpccompose.settings_check import wrong_settings
 from snakemake_executor_plugin_hpccompose.shell_commands import sets_secrets, shell_command
 from snakemake_executor_plugin_hpccompose.status import ResultFiles, Watcher
 from snakemake_executor_plugin_hpccompose.submissions import Rules, Submissions
@@ -47,6 +49,7 @@ _SLICE_S = 0.25
 _LONGEST_SLEEP_S = 1.0
 _END_OF_SUBMISSION_S = 90.0
 _FEW_FILES = 20
+_DAY_S = 86400.0
 
 
 class Jobs:
@@ -58,6 +61,8 @@ class Jobs:
         self._executor, self._workflow, self._logger = executor, workflow, logger
         refuse_unsupported(workflow)
         self.settings = workflow.executor_settings
+        if wrong := wrong_settings(self.settings):
+            raise WorkflowError("\n".join(wrong))
         self.paths = RunPaths(Path(".snakemake").absolute().parent, secrets.token_hex(5))
         self._site = site or _site(self.settings)
         self._options, self._mapping = _files(
@@ -71,7 +76,7 @@ class Jobs:
         self._units_left: dict[str, int] = {}
         """Members of each unit without a report, by the token of its submission."""
         self._results, self._pending = ResultFiles(), PendingJobs(self._site.clock.now, self.say)
-        poll_s = max(1.0, float(self.settings.poll_seconds))
+        poll_s = float(self.settings.poll_seconds)
         self.watcher = Watcher(self._site, poll_s=poll_s, warn=self.say, threads=threads)
         take_on = self.settings.reattach == "auto"
         self._earlier = Earlier(self._site, self.paths.workdir, self._ledger, take_on=take_on, say=self.say)
@@ -81,7 +86,7 @@ class Jobs:
             self.paths.state / "services.json",
             _workflow_services(self._mapping),
             run=self.paths.run,
-            timeout_s=max(1.0, float(self.settings.services_timeout)),
+            timeout_s=float(self.settings.services_timeout),
             take_on=take_on,
             say=self.say,
         )
@@ -185,9 +190,10 @@ class Jobs:
         self._note_seen()
         if not self._is_cancelled:
             self._account.report()
-        if self._has_begun:
-            days = int(self.settings.delete_logfiles_older_than)
-            remove_old_logs(self._log_folder, days=days, now=self._site.clock.now())
+        if self._has_begun and (days := int(self.settings.delete_logfiles_older_than)) > 0:
+            before = self._site.clock.now() - days * _DAY_S
+            remove_old_logs(self._ledger.logs(), before=before)
+            remove_old_runs(self.paths.state, keep={self.paths.run, *self._ledger.open_runs()}, before=before)
 
     # -- from the submissions -----------------------------------------------------------------------------------------
 
@@ -313,6 +319,8 @@ class Jobs:
         if self._has_begun:
             return
         self._earlier.read()
+        for remark in self._mapping.unmatched([rule.name for rule in getattr(self._workflow, "rules", ())]):
+            self.say(remark)
         self.submissions.general_args = self._general_args()
         self.submissions.variables = self._kept_back()
         self._direct = self.settings.runner == "direct" and not sets_secrets(self._site.environment)
@@ -444,12 +452,12 @@ def _workflow_services(mapping: Mapping) -> dict[str, WorkflowService]:
 
 def _rules(settings: Any) -> Rules:
     return Rules(
-        array_limit=max(1, int(settings.array_limit)),
-        array_throttle=max(0, int(settings.array_throttle)),
+        array_limit=int(settings.array_limit),
+        array_throttle=int(settings.array_throttle),
         no_array=bool(settings.no_array),
-        batch_window_s=max(0.0, float(settings.batch_window)),
+        batch_window_s=float(settings.batch_window),
         jobname_prefix=str(settings.jobname_prefix or ""),
-        pack=max(1, int(settings.pack)),
+        pack=int(settings.pack),
         runner=cast("Way", settings.runner),
     )
 

@@ -103,6 +103,14 @@ class Ledger:
                 found |= {entry.key: Place(unit=unit, entry=entry) for entry in unit.members}
         return {key: place for key, place in found.items() if (key, place.unit.run_key) not in self._seen}
 
+    def logs(self) -> set[Path]:
+        """The logs of all members of earlier runs."""
+        return {Path(entry.log) for unit in self._units.values() for entry in unit.members}
+
+    def open_runs(self) -> set[str]:
+        """Earlier runs with members whose end nobody has seen."""
+        return {place.unit.run for place in self.places().values()}
+
     def intend(self, unit: Unit) -> None:
         """This is about to be submitted."""
         self._append(_lines_of(replace(unit, job_id=None, token=None)))

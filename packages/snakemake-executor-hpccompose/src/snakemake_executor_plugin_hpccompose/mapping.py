@@ -91,6 +91,8 @@ class Mapping:
     services: Map[str, ServiceEntry] = field(default_factory=dict)
     images: Map[str, Node] = field(default_factory=dict)
     """The section `prepare` of each image of `container:`, as the file has it."""
+    places: Map[str, Location] = field(default_factory=dict)
+    """Where the patterns of rules are written."""
 
     def entry(self, rule: str) -> RuleEntry:
         """What holds for the rule: defaults, then every pattern that matches, in the order of the file."""
@@ -99,6 +101,14 @@ class Mapping:
             if fnmatchcase(rule, pattern):
                 found = _over(entry, found)
         return found
+
+    def unmatched(self, rules: Sequence[str]) -> list[str]:
+        """A remark on each pattern that means none of these rules, which is most often a mistake; without rules none."""
+        lost = [pattern for pattern, _ in self.rules if rules and not any(fnmatchcase(rule, pattern) for rule in rules)]
+        return [
+            f"{self.places[pattern]}: no rule of this workflow is called {pattern}. {did_you_mean(pattern, rules)}".rstrip()
+            for pattern in lost
+        ]
 
     def check_needs(self, needs: Sequence[str], rule: str) -> None:
         """Every service that a rule waits for is in the file.
@@ -133,6 +143,7 @@ def read_mapping(path: Path | str) -> Mapping:
         rules=tuple((pattern, _entry(entry, ("rules", pattern), document)) for pattern, entry in rules.items()),
         services={name: _service(name, entry, document) for name, entry in value.get("services", {}).items()},
         images={url: entry["prepare"] for url, entry in value.get("images", {}).items()},
+        places={pattern: document.locate(("rules", pattern)) for pattern in rules},
     )
 
 

@@ -16,6 +16,7 @@ from snakemake_executor_plugin_hpccompose.runner.results import STOPPED_EXIT_COD
 from snakemake_executor_plugin_hpccompose.runner.starting import Start
 from snakemake_executor_plugin_hpccompose.runner.surroundings import Surroundings
 from snakemake_executor_plugin_hpccompose.runner.unit import Member, Unit
+from snakemake_executor_plugin_hpccompose.tails import last_lines
 
 GRACE_S = 20
 """From TERM to KILL: less than the supervisor's own 30 s, so that the results are written before it loses patience."""
@@ -170,7 +171,7 @@ class MemberPool:
             + (f": {result.message}" if result.message else "")
         )
         if result.started_at is not None:
-            for line in _tail(Path(member.log)):
+            for line in last_lines(Path(member.log)):
                 self._say(f"  | {line}")
 
     def _stop(self, signum: int, _frame: FrameType | None) -> None:
@@ -202,15 +203,6 @@ def _open_log(path: Path, tries: int = 10) -> int:
         if tries <= 1:
             raise
         return _open_log(path, tries - 1)
-
-
-def _tail(path: Path, lines: int = 15, limit: int = 4000) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - limit))
-            return file.read().decode(errors="replace").splitlines()[-lines:]
-    except OSError:
-        return []
 
 
 def _why(code: int, stopped_by: int | None) -> str:
