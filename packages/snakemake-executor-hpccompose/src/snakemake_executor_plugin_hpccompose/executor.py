@@ -16,6 +16,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod, Shar
 from snakemake_interface_executor_plugins.utils import format_cli_arg
 
 from snakemake_executor_plugin_hpccompose import failures
+from snakemake_executor_plugin_hpccompose.command_words import words_of
 from snakemake_executor_plugin_hpccompose.compose_job import ComposeJob, JobOptions, compose_job, mapping_of
 from snakemake_executor_plugin_hpccompose.containers import step_aside
 from snakemake_executor_plugin_hpccompose.ledger import Ledger
@@ -130,11 +131,11 @@ class Jobs:
             return ""
         files = [str(path) for path in job.get_wait_for_files()]
         if len(files) <= _FEW_FILES:
-            return str(format_cli_arg("--wait-for-files", files))
+            return f"--wait-for-files {shlex.join(files)}" if files else ""
         path = self.paths.wait_file(facts_of(job).key, int(job.attempt))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text("".join(f"{name}\n" for name in files), encoding="utf-8")
-        return str(format_cli_arg("--wait-for-files-file", str(path)))
+        return f"--wait-for-files-file {shlex.quote(str(path))}"
 
     async def check(self, active: list[SubmittedJobInfo]) -> list[SubmittedJobInfo]:
         """Those that go on; the others have been reported."""
@@ -341,19 +342,18 @@ class Jobs:
         executor = self._executor
         factory = self._workflow.spawned_job_args_factory
         parts = [
-            format_cli_arg("--snakefile", executor.get_snakefile()),
             factory.general_args(executor_common_settings=executor.common_settings),
             NO_RETRIES_INSIDE,
             format_cli_arg("--mode", executor.get_exec_mode().item_to_choice()),
         ]
-        return tuple(word for part in parts for word in shlex.split(part))
+        return ("--snakefile", str(executor.get_snakefile()), *(word for part in parts for word in words_of(part)))
 
     def _ready(self, job: Any) -> ReadyJob:
         facts = facts_of(job)
         return ReadyJob(
             job=job,
             facts=facts,
-            argv=tuple(shlex.split(self._executor.get_job_args(job))),
+            argv=words_of(self._executor.get_job_args(job)),
             log=job_log(job, self._log_folder),
             result=self.paths.result(facts.key, facts.attempt),
             ready_at=self._site.clock.monotonic(),
