@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from compose_core.testing import FakeCluster, accept_then_timeout
 from snakemake_executor_plugin_hpccompose.runner import member_pool
+from snakemake_executor_plugin_hpccompose.service_jobs import Turn
 from snakemake_executor_plugin_hpccompose.status import ResultFiles
+from snakemake_executor_plugin_hpccompose.workflow_services import WorkflowService, WorkflowServices
 from tests.snakemake.fake_job import FakeJob
 from tests.snakemake.world import World, fan
 
@@ -171,3 +174,32 @@ def test_a_workflow_whose_state_lies_elsewhere_runs_in_its_own_folder(
     assert world.jobs.paths.workdir == folder
     [placed] = world.submit(FakeJob())
     assert placed.result.is_relative_to(folder)
+
+
+def test_a_node_with_another_time_of_day_costs_no_service_its_start(cluster: FakeCluster, tmp_path: Path) -> None:
+    """How long a service takes to become ready is measured here; a node that is an hour behind would end it at once."""
+    site = cluster.site(tmp_path)
+    asked = WorkflowService(name="model", compose=tmp_path / "model.yaml")
+    services = WorkflowServices(
+        site, tmp_path, tmp_path / "s.json", {"model": asked}, run="r", timeout_s=1800, say=lambda _: None
+    )
+    turn = Turn(name="model", run_key="k", fingerprint="f")
+    snapshot: Any = SimpleNamespace(
+        terminal=False,
+        time_limit_s=None,
+        started_at=site.clock.now() - 3600,
+        services=(),
+        nodelist="node1",
+        job_id="1",
+        record=SimpleNamespace(batch_log=""),
+    )
+    service = services._services["model"]
+    service.current = turn
+    services._judge(service, "current", turn, snapshot)
+    cluster.clock.advance(1790)
+    services._judge(service, "current", turn, snapshot)
+    assert service.current is turn
+    cluster.clock.advance(20)
+    services._judge(service, "current", turn, snapshot)
+    assert services._services["model"].current is None
+    assert service.failure is not None

@@ -32,8 +32,8 @@ class Turn:
     """An earlier run had submitted it."""
     was_ready: bool = False
     was_seen_alive: bool = False
-    ready_at: float | None = None
-    """By the wall clock, when it was last seen to be ready."""
+    unready_since: float | None = None
+    """Since when it was seen to run without being ready, by our own monotonic clock: its node may have another time of day."""
     limit_s: float | None = None
     fallback_ports: Mapping[str, int] = field(default_factory=dict)
     """Literal ports of its services, by service."""

@@ -297,9 +297,10 @@ class WorkflowServices:
                     service.endpoint = None
                     where = f"runs on {snapshot.nodelist or 'its node'} and is not ready yet"
                     service.news = f"job {snapshot.job_id} " + (where if started else "waits in the queue")
-            if started is not None and self._site.clock.now() - max(started, turn.ready_at or 0.0) > self._timeout_s:
+            if started is not None and self._is_late(turn):
                 self._ended(service, role, turn, snapshot, why=f"was not ready within {self._timeout_s:.0f} s")
             return
+        turn.unready_since = None
         endpoint = endpoint_of(snapshot, service.asked.service or name, turn.fallback_ports)
         if endpoint is None:
             self._ended(service, role, turn, snapshot, why="has no service with a port that jobs could use")
@@ -307,9 +308,14 @@ class WorkflowServices:
         with self._condition:
             self._ready_now(service, role, turn, snapshot, endpoint)
 
+    def _is_late(self, turn: Turn) -> bool:
+        now = self._site.clock.monotonic()
+        if turn.unready_since is None:
+            turn.unready_since = now
+        return now - turn.unready_since > self._timeout_s
+
     def _ready_now(self, service: _Service, role: str, turn: Turn, snapshot: JobSnapshot, endpoint: Endpoint) -> None:
         started, now = snapshot.started_at, self._site.clock.now()
-        turn.ready_at = now
         if not turn.was_ready:
             turn.was_ready = True
             service.startup_s = max(0.0, now - started) if started is not None else 0.0
