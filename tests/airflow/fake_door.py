@@ -13,6 +13,7 @@ from airflow_provider_hpccompose.doors import (
     JobReport,
     KeyEntry,
     LogChunk,
+    LogRequest,
     SubmitRequest,
 )
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport
@@ -137,6 +138,12 @@ class FakeDoor:
         ]
         return LogChunk(lines=lines, offsets={name: len(self.log_lines[name]) for name in wanted})
 
+    def logs_of(self, requests: Sequence[LogRequest]) -> list[LogChunk]:
+        return [
+            self.logs(one.handle, one.offsets, one.budget, services=one.services, is_last=one.is_last)
+            for one in requests
+        ]
+
     def export_artifacts(
         self, handle: JobHandle, *, bundles: Sequence[str] = (), dest: str | None = None, checksum: bool = True
     ) -> ArtifactReport:
@@ -146,6 +153,11 @@ class FakeDoor:
             for name in bundles or ("default",)
         }
         return ArtifactReport(bundles=found, export_dir=dest or "/shared/results")
+
+    def fetch_artifacts(self, report: ArtifactReport, dest: str, *, most_bytes: int) -> ArtifactReport:
+        self._enter("fetch_artifacts")
+        fetched = {name: {**bundle, "fetched": {"uri": f"{dest}/{name}"}} for name, bundle in report.bundles.items()}
+        return replace(report, bundles=fetched)
 
     def script(self, handle: JobHandle) -> str:
         self._enter("script")

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_hpccompose import links
 from airflow_provider_hpccompose.assets import asset_uri, create_asset, sanitize_uri
+from airflow_provider_hpccompose.dashboards import Dashboard
 from airflow_provider_hpccompose.links import HpcBatchLogLink, HpcDashboardLink, HpcSubmittedScriptLink, link_of
 from airflow_provider_hpccompose.openlineage import artifact_uris
 from airflow_provider_hpccompose.plugin import external_views
@@ -33,27 +34,60 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return handle
 
 
-def test_every_link_leads_into_the_dashboard(pushed: dict[str, Any]) -> None:
-    """Each has a place of its own in XCom, so that none hides another."""
-    pushed["dashboard_url"] = "https://hpc.example/jobs/c1/41?token=t"
-    assert [kind().get_link(None, ti_key=None) for kind in KINDS] == [
-        "https://hpc.example/jobs/c1/41?token=t",
-        "https://hpc.example/jobs/c1/41/logs/batch?token=t",
-        "https://hpc.example/jobs/c1/41/script?token=t",
-    ]
+JOB = {"cluster": "c1", "engine": "slurm", "job_id": "41_2", "token": "t", "name": "a b", "key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("dashboard", "wanted"),
+    [
+        (
+            Dashboard(job="https://hpc.example/"),
+            [
+                "https://hpc.example/jobs/c1/41_2",
+                "https://hpc.example/jobs/c1/41_2/logs/batch",
+                "https://hpc.example/jobs/c1/41_2/script",
+            ],
+        ),
+        (Dashboard(job="https://grafana.example/d/x?job={job_id}"), ["https://grafana.example/d/x?job=41_2", "", ""]),
+        (
+            Dashboard(job="https://a/{name}", batch_log="https://logs/{token}", script="https://a/{job_id}.sh"),
+            ["https://a/a%20b", "https://logs/t", "https://a/41_2.sh"],
+        ),
+        (Dashboard(batch_log="https://logs/{cluster}/{job_id}/{else}"), ["", "https://logs/c1/41_2/{else}", ""]),
+        (Dashboard(), ["", "", ""]),
+    ],
+)
+def test_links_are_what_the_connection_s_templates_say(
+    pushed: dict[str, Any], dashboard: Dashboard, wanted: list[str]
+) -> None:
+    """Nothing is guessed of a dashboard that names its own addresses; each link has a place of its own in XCom."""
+    pushed |= dashboard.addresses(JOB)
+    assert [kind().get_link(None, ti_key=None) for kind in KINDS] == wanted
     assert len({kind().xcom_key for kind in KINDS}) == 3
 
 
-def test_there_is_no_link_before_there_is_a_job_or_without_a_dashboard(pushed: dict[str, Any]) -> None:
+def test_a_value_cannot_lead_a_link_elsewhere() -> None:
+    """Names of jobs and clusters come from people."""
+    evil = {**JOB, "name": "../../x?y#z", "cluster": "a/b"}
+    assert Dashboard(job="https://a/{cluster}/{name}").addresses(evil)["dashboard_url"] == (
+        "https://a/a%2Fb/..%2F..%2Fx%3Fy%23z"
+    )
+
+
+def test_there_is_no_link_before_there_is_a_job(pushed: dict[str, Any]) -> None:
     """Airflow shows no button for an empty one."""
-    assert [kind().get_link(None, ti_key=None) for kind in KINDS] == ["", "", ""]
-    pushed["dashboard_url"] = ""
     assert [kind().get_link(None, ti_key=None) for kind in KINDS] == ["", "", ""]
 
 
 def test_a_link_of_another_scheme_is_none() -> None:
     """It would run in the browser of whoever clicks it."""
-    assert link_of({"dashboard_url": "javascript:alert(1)"}) == ""
+    assert link_of({"dashboard_url": "javascript:alert(1)"}, "dashboard_url") == ""
+
+
+def test_a_tab_may_have_an_address_of_its_own() -> None:
+    """With the places that Airflow fills in."""
+    (tab,) = external_views("https://grafana.example/d/x?var-dag={DAG_ID}&var-run={RUN_ID}")
+    assert tab["href"] == "https://grafana.example/d/x?var-dag={DAG_ID}&var-run={RUN_ID}"
 
 
 def test_the_tab_is_there_only_with_a_dashboard() -> None:

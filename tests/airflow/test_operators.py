@@ -143,6 +143,17 @@ def test_the_result_is_small_plain_and_whole(door: FakeDoor, ti: FakeTaskInstanc
     assert handle_from(result).token == the_job(door).token
 
 
+def test_artifacts_are_brought_to_the_worker_where_that_is_asked_for(door: FakeDoor, ti: FakeTaskInstance) -> None:
+    """`fetch_to` alone exports everything first; without it nothing travels."""
+    deferred(door, ti)
+    door.set_state(the_job(door), "COMPLETED")
+    result = task(door, fetch_to="/here").execute_complete(context(ti), event(door, ti))
+    assert result["artifacts"]["default"]["fetched"] == {"uri": "/here/default"}
+    door.calls.clear()
+    task(door, artifacts=True).execute_complete(context(ti), event(door, ti))
+    assert "fetch_artifacts" not in door.calls
+
+
 @pytest.mark.parametrize(
     ("state", "expected"),
     [

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from airflow_provider_hpccompose.doors import JobHandle, JobReport
+from airflow_provider_hpccompose.doors import JobHandle, JobReport, LogChunk, LogRequest
 from airflow_provider_hpccompose.triggers._hub import PollHub, hub_of
 from compose_core.testing import FakeClock
 from tests.airflow.virtual_time import ScriptedDoor, handle, hub_at, report, run_virtually
@@ -183,3 +183,39 @@ def test_every_loop_has_hubs_of_its_own(clock: FakeClock) -> None:
         return hub_of("hpc")
 
     assert run_virtually(clock, mine()) is not run_virtually(clock, mine())
+
+
+def test_the_logs_of_all_jobs_of_a_look_are_read_by_one_question(clock: FakeClock) -> None:
+    """Over ssh each question is a program that starts on the login node."""
+    door = ScriptedDoor(said=lambda offsets: LogChunk(lines=[{"service": "app", "text": "x"}], offsets={"app": 1}))
+
+    async def read_all() -> list[LogChunk]:
+        hub = hub_at(door)
+        return await asyncio.gather(*(hub.logs(LogRequest(handle=handle(str(number)))) for number in range(250)))
+
+    chunks = run_virtually(clock, read_all())
+    assert door.log_questions == [100, 100, 50]
+    assert [chunk.offsets for chunk in chunks] == [{"app": 1}] * 250
+
+
+def test_whoever_stops_waiting_for_a_log_keeps_no_other_from_it(clock: FakeClock) -> None:
+    """And an error is told to all of them; the next question is a new one."""
+    door = ScriptedDoor()
+
+    async def read() -> tuple[object, ...]:
+        hub = hub_at(door)
+        gone = asyncio.ensure_future(hub.logs(LogRequest(handle=handle("1"))))
+        other = asyncio.ensure_future(hub.logs(LogRequest(handle=handle("2"))))
+        await asyncio.sleep(0)
+        gone.cancel()
+        first = await other
+
+        def broken(offsets: object) -> LogChunk:
+            raise OSError("gone")
+
+        door.said = broken
+        failed = await asyncio.gather(hub.logs(LogRequest(handle=handle("2"))), return_exceptions=True)
+        return first, repr(failed[0])
+
+    assert run_virtually(clock, read()) == (LogChunk(), "OSError('gone')")
+    assert door.log_questions == [1, 1]

@@ -24,7 +24,6 @@ from airflow_provider_hpccompose.exceptions import (
 from airflow_provider_hpccompose.hooks.hpccompose import door_of
 from airflow_provider_hpccompose.settings import ConnectionSettings
 from airflow_provider_hpccompose.ssh_door import SshDoor
-from airflow_provider_hpccompose.staging import fetch
 from compose_core import HpccError
 from tests.airflow.sshd_bench import LoginNode, login_node, missing_programs
 
@@ -112,8 +111,9 @@ def test_a_job_goes_there_with_its_files_and_its_results_come_back(node: LoginNo
     assert ended(way, handle).verdict == "ok"
     assert {"service": "app", "text": "hello from the file"} in way.logs(handle, {}, 10_000, is_last=True).lines
     exported = way.export_artifacts(handle)
-    fetched = fetch(way, exported.bundles["default"]["uri"], tmp_path / "results")
-    assert [Path(path).read_text() for path in fetched if path.endswith("said.txt")] == ["hello from the file\n"]
+    here = way.fetch_artifacts(exported, str(tmp_path / "results"), most_bytes=10_000).bundles["default"]["fetched"]
+    assert (here["uri"], here["files"]) == (str(tmp_path / "results" / "default"), 1)
+    assert Path(here["uri"], "said.txt").read_text() == "hello from the file\n"
 
 
 def test_a_key_submits_once_and_finds_its_job(node: LoginNode, tmp_path: Path) -> None:

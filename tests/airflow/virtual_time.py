@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from airflow_provider_hpccompose.doors import Door, JobHandle, JobReport, LogChunk
+from airflow_provider_hpccompose.doors import Door, JobHandle, JobReport, LogChunk, LogRequest
 from airflow_provider_hpccompose.triggers._hub import Lanes, PollHub, install
 from compose_core.testing import FakeClock
 
@@ -78,6 +78,8 @@ class ScriptedDoor:
     looks: list[int] = field(default_factory=list)
     """How many jobs each question was about."""
     cancelled: list[str] = field(default_factory=list)
+    log_questions: list[int] = field(default_factory=list)
+    """How many jobs' logs each question was about."""
     said: Callable[[Mapping[str, int]], LogChunk] = lambda offsets: LogChunk()
     error: Exception | None = None
     """Raised instead of any answer."""
@@ -102,6 +104,10 @@ class ScriptedDoor:
         is_last: bool = False,
     ) -> LogChunk:
         return self.said(offsets)
+
+    def logs_of(self, requests: Sequence[LogRequest]) -> list[LogChunk]:
+        self.log_questions.append(len(requests))
+        return [self.logs(one.handle, one.offsets, one.budget, services=one.services) for one in requests]
 
     def reports(self, *states: str, seconds_each: float, clock: FakeClock, **fields: Any) -> None:
         """The states of every job in turn, each for so long; the last one stays."""

@@ -34,7 +34,11 @@ def conn_fields() -> dict[str, dict[str, Any]]:
         "default_account": _text("Default account", "For specs that name none."),
         "defaults": _text("Defaults", "Part of a compose file, as JSON, that stands behind every spec."),
         "profiles": _text("Profiles", "Named parts of a compose file, as JSON, that tasks choose by `profile`."),
-        "dashboard_url": _text("Dashboard", "Address, or a template with {cluster}, {job_id}, {token}."),
+        "dashboard_url": _text(
+            "Dashboard", "Address, or a template of a job's with {cluster}, {job_id}, {token}, {name}."
+        ),
+        "batch_log_url": _text("Batch log", "Template of the address of a job's batch log, with the same places."),
+        "script_url": _text("Script", "Template of the address of a job's script, with the same places."),
         "poll_seconds": _number("Poll seconds", "How often the cluster is asked, for all jobs together.", 30, 1),
         "ssh_conn_id": _text("SSH connection", "An Airflow connection of type ssh with host, user and keys."),
         "key_file": _text("Key file", "Private key without passphrase, on the machines of Airflow."),

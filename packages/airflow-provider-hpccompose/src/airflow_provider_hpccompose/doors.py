@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from airflow_provider_hpccompose.dashboards import PLACES, Dashboard
 from airflow_provider_hpccompose.plain import Plain
 from airflow_provider_hpccompose.sweep_doors import SweepCalls
 
@@ -79,6 +80,8 @@ class JobHandle(Plain):
     attached: bool = False
     """True: the key stood for this job already; nothing was submitted."""
     dashboard_url: str = ""
+    batch_log_url: str = ""
+    script_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +130,30 @@ class LogChunk(Plain):
     """Where each log was read up to, for the next look."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Bytes that the budget left out, by service."""
+    error: str = ""
+    """Why nothing could be read; empty: it could."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogRequest:
+    """Whose output is read from where on, and how much of it at most."""
+
+    handle: JobHandle
+    offsets: Mapping[str, int] = field(default_factory=dict)
+    budget: int = 65536
+    services: Sequence[str] | None = None
+    """None: all."""
+    is_last: bool = False
+
+    def as_arguments(self) -> dict[str, Any]:
+        """As the far side takes it."""
+        return {
+            "job": _job(self.handle),
+            "services": list(self.services) if self.services is not None else None,
+            "offsets": dict(self.offsets),
+            "budget": self.budget,
+            "is_last": self.is_last,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +161,7 @@ class ArtifactReport(Plain):
     """What was exported."""
 
     bundles: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By name: uri (a folder), manifest, sha256, bytes, files, complete."""
+    """By name: uri (a folder), manifest, sha256, bytes, files, complete; and `fetched` when it was brought here."""
     export_dir: str = ""
     complete: bool = True
     warnings: list[str] = field(default_factory=list)
@@ -185,10 +212,18 @@ class Door(Protocol):
         """What was written since those offsets, at most so many bytes; of a job that is over also lines without an end."""
         ...
 
+    def logs_of(self, requests: Sequence[LogRequest]) -> list[LogChunk]:
+        """The same of several jobs, in their order, by one question; what is wrong with one is told in its chunk."""
+        ...
+
     def export_artifacts(
         self, handle: JobHandle, *, bundles: Sequence[str] = (), dest: str | None = None, checksum: bool = True
     ) -> ArtifactReport:
         """The job's artifacts at their place."""
+        ...
+
+    def fetch_artifacts(self, report: ArtifactReport, dest: str, *, most_bytes: int) -> ArtifactReport:
+        """What was exported, brought to a folder of this machine, each file whole and as its checksum says."""
         ...
 
     def script(self, handle: JobHandle) -> str:
@@ -206,7 +241,7 @@ class CallingDoor(SweepCalls):
     conn_id: str = ""
     cluster: str = ""
     """What people call the cluster; for jobs that went to no cluster by name."""
-    dashboard_url: str = ""
+    dashboard = Dashboard()
 
     def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one question."""
@@ -242,20 +277,23 @@ class CallingDoor(SweepCalls):
         services: Sequence[str] | None = None,
         is_last: bool = False,
     ) -> LogChunk:
-        asked = {
-            "job": _job(handle),
-            "services": list(services) if services is not None else None,
-            "offsets": dict(offsets),
-            "budget": budget,
-            "is_last": is_last,
-        }
-        return LogChunk.from_json(self.call("logs", asked))
+        asked = LogRequest(handle=handle, offsets=offsets, budget=budget, services=services, is_last=is_last)
+        return LogChunk.from_json(self.call("logs", asked.as_arguments()))
+
+    def logs_of(self, requests: Sequence[LogRequest]) -> list[LogChunk]:
+        answer = self.call("logs-of", {"requests": [one.as_arguments() for one in requests]})
+        return [LogChunk.from_json(chunk) for chunk in answer["chunks"]]
 
     def export_artifacts(
         self, handle: JobHandle, *, bundles: Sequence[str] = (), dest: str | None = None, checksum: bool = True
     ) -> ArtifactReport:
         asked = {"job": _job(handle), "bundles": list(bundles), "dest": dest, "checksum": checksum}
         return ArtifactReport.from_json(self.call("export", asked))
+
+    def fetch_artifacts(self, report: ArtifactReport, dest: str, *, most_bytes: int) -> ArtifactReport:
+        from airflow_provider_hpccompose.fetching import fetch_bundles
+
+        return replace(report, bundles=fetch_bundles(self, report.bundles, dest, most_bytes=most_bytes))
 
     def script(self, handle: JobHandle) -> str:
         return str(self.call("script", {"job": _job(handle)})["text"])
@@ -272,7 +310,14 @@ class CallingDoor(SweepCalls):
     def _handle(self, job: Mapping[str, Any], n: int) -> JobHandle:
         handle = replace(JobHandle.from_json(job), conn_id=self.conn_id, n=n)
         handle = replace(handle, cluster=handle.cluster or self.cluster or None)
-        return replace(handle, dashboard_url=job_url(self.dashboard_url, handle))
+        values = {name: str(getattr(handle, name) or "") for name in PLACES}
+        shown = self.dashboard.addresses({**values, "cluster": handle.cluster or "default"})
+        return replace(
+            handle,
+            dashboard_url=shown["dashboard_url"],
+            batch_log_url=shown["batch_log_url"],
+            script_url=shown["script_url"],
+        )
 
 
 class LocalDoor(CallingDoor):
@@ -287,12 +332,12 @@ class LocalDoor(CallingDoor):
         site: Site | None = None,
         conn_id: str = "",
         cluster: str = "",
-        dashboard_url: str = "",
+        dashboard: Dashboard | None = None,
     ) -> None:
         self.workspace = workspace
         self.conn_id = conn_id
         self.cluster = cluster
-        self.dashboard_url = dashboard_url
+        self.dashboard = dashboard or Dashboard()
         self._engine = engine
         self._environment = environment
         self._site = site
@@ -319,23 +364,6 @@ def without_airflow(environment: Mapping[str, str] | None) -> dict[str, str]:
 
         environment = os.environ  # noqa: TID251 - a worker is where a site's environment enters
     return {name: value for name, value in environment.items() if not name.startswith(_NOT_FOR_JOBS)}
-
-
-def job_url(template: str, handle: JobHandle) -> str:
-    """Where a dashboard shows the job: `{cluster}`, `{engine}`, `{job_id}`, `{token}` are filled in, or the path is added."""
-    if not template:
-        return ""
-    values = {
-        "cluster": handle.cluster or "default",
-        "engine": handle.engine,
-        "job_id": handle.job_id,
-        "token": handle.token,
-    }
-    if "{" not in template:
-        return f"{template.rstrip('/')}/jobs/{values['cluster']}/{values['job_id']}"
-    for name, value in values.items():
-        template = template.replace(f"{{{name}}}", value)
-    return template
 
 
 def check_text(facts: Mapping[str, Any]) -> str:

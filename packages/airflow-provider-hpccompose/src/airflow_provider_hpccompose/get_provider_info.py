@@ -65,7 +65,8 @@ def _config() -> dict[str, Any]:
                 "What tells this Airflow from another one that uses the same cluster and user. Empty: a digest of [api] base_url."
             ),
             "dashboard_url": _option(
-                "Address of the dashboard that is shown as a tab of task instances. Empty: no tab."
+                "Address of the dashboard that is shown as a tab of task instances: as it is where it holds {DAG_ID}, {RUN_ID}, "
+                "{TASK_ID} or {MAP_INDEX}, else with /airflow and these as its query. Empty: no tab."
             ),
         },
     }

@@ -27,7 +27,7 @@ class HpcDashboardLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page's address."""
-        return link_of(handle_of(ti_key))
+        return link_of(handle_of(ti_key), "dashboard_url")
 
 
 class HpcBatchLogLink(BaseOperatorLink):
@@ -42,7 +42,7 @@ class HpcBatchLogLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The log's address."""
-        return link_of(handle_of(ti_key), "logs/batch")
+        return link_of(handle_of(ti_key), "batch_log_url")
 
 
 class HpcSubmittedScriptLink(BaseOperatorLink):
@@ -57,18 +57,13 @@ class HpcSubmittedScriptLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The script's address."""
-        return link_of(handle_of(ti_key), "script")
+        return link_of(handle_of(ti_key), "script_url")
 
 
-def link_of(handle: Mapping[str, Any], page: str = "") -> str:
-    """The address of a page of this job; empty where there is no dashboard."""
-    url = str(handle.get("dashboard_url") or "")
-    if not url.startswith(("http://", "https://")):
-        return ""  # a link of another scheme could run something in the reader's browser
-    if not page:
-        return url
-    path, mark, query = url.partition("?")
-    return f"{path.rstrip('/')}/{page}{mark}{query}"
+def link_of(handle: Mapping[str, Any], which: str) -> str:
+    """This address of the job; empty where the connection names none."""
+    url = str(handle.get(which) or "")
+    return url if url.startswith(("http://", "https://")) else ""  # another scheme could run in the reader's browser
 
 
 def handle_of(ti_key: Any) -> Mapping[str, Any]:

@@ -12,13 +12,17 @@ _QUERY = "dag={DAG_ID}&run={RUN_ID}&task={TASK_ID}&map={MAP_INDEX}"
 
 
 def external_views(dashboard_url: str) -> list[dict[str, Any]]:
-    """The tab of this dashboard; none without an http address."""
+    """The tab of this dashboard; none without an http address.
+
+    An address with places of Airflow's (`{DAG_ID}`, `{RUN_ID}`, `{TASK_ID}`, `{MAP_INDEX}`) is the tab's own; a plain one gets
+    `/airflow` and all of them as its query.
+    """
     if urlsplit(dashboard_url).scheme not in ("http", "https"):
         return []
     return [
         {
             "name": "HPC job",
-            "href": f"{dashboard_url.rstrip('/')}/airflow?{_QUERY}",
+            "href": dashboard_url if "{" in dashboard_url else f"{dashboard_url.rstrip('/')}/airflow?{_QUERY}",
             "destination": "task_instance",
             "url_route": "hpc-job",
         }

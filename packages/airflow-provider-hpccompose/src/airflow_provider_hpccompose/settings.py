@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from airflow_provider_hpccompose.dashboards import Dashboard
 from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError, HpcComposeSpecError
 
 CONN_TYPE = "hpccompose"
@@ -36,7 +37,7 @@ class ConnectionSettings:
     """Part of a spec that stands behind every spec: `{"x-slurm": {"partition": "gpu"}}`."""
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Named parts of a spec, which tasks lay over theirs: `{"gpu": {"x-slurm": {"partition": "gpu"}}}`."""
-    dashboard_url: str = ""
+    dashboard: Dashboard = field(default_factory=Dashboard)
     poll_seconds: float = DEFAULT_POLL_S
     ssh_conn_id: str = ""
     """An Airflow connection of type `ssh` with host, user and keys; empty: those of this connection."""
@@ -70,7 +71,11 @@ class ConnectionSettings:
             cluster=_text(extra, "cluster"),
             defaults=_defaults(conn_id, extra),
             profiles=_profiles(conn_id, extra),
-            dashboard_url=_text(extra, "dashboard_url"),
+            dashboard=Dashboard(
+                job=_text(extra, "dashboard_url"),
+                batch_log=_text(extra, "batch_log_url"),
+                script=_text(extra, "script_url"),
+            ),
             poll_seconds=_seconds(conn_id, extra, "poll_seconds", DEFAULT_POLL_S, least=MIN_POLL_S),
             ssh_conn_id=ssh_conn_id,
             host=str(connection.host or ""),

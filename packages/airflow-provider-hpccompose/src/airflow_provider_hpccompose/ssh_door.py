@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_hpccompose.dashboards import Dashboard
 from airflow_provider_hpccompose.doors import CallingDoor, Door, JobHandle, SubmitRequest, without_airflow
 from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError
 from airflow_provider_hpccompose.settings import ConnectionSettings
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 class SshDoor(CallingDoor):
     """Jobs of another machine. A compose file and what it names are sent first, into a folder named after their content."""
 
-    def __init__(self, remote: RemoteDoor, *, conn_id: str = "", cluster: str = "", dashboard_url: str = "") -> None:
+    def __init__(
+        self, remote: RemoteDoor, *, conn_id: str = "", cluster: str = "", dashboard: Dashboard | None = None
+    ) -> None:
         self.conn_id = conn_id
         self.cluster = cluster
-        self.dashboard_url = dashboard_url
+        self.dashboard = dashboard or Dashboard()
         self._remote = remote
 
     def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def ssh_door(settings: ConnectionSettings, connection: Any = None) -> Door:
         timeout_s=settings.command_timeout_s,
     )
     return SshDoor(
-        remote, conn_id=settings.conn_id, cluster=settings.cluster or target.host, dashboard_url=settings.dashboard_url
+        remote, conn_id=settings.conn_id, cluster=settings.cluster or target.host, dashboard=settings.dashboard
     )
 
 

@@ -69,48 +69,6 @@ def with_local_places(sent: Sent) -> Iterator[None]:
         raise SpecError([_here(problem, sent) for problem in error.problems]) from error
 
 
-def fetch(door: Calls, path: str, dest: Path) -> list[str]:
-    """A file or folder of the other machine below `dest`, each file whole; the paths here.
-
-    Raises: HpccError: it is not there or cannot be read.
-    """
-    answer = door.call("list", {"path": path})
-    fetched = []
-    for entry in answer["files"]:
-        target = _below(dest, str(entry["path"]))
-        source = f"{path}/{entry['path']}" if answer["is_folder"] else path
-        _fetch_file(door, source, target, is_executable=bool(entry["x"]))
-        fetched.append(str(target))
-    return fetched
-
-
-def _fetch_file(door: Calls, source: str, target: Path, *, is_executable: bool) -> None:
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.fetching")
-    with temporary.open("wb") as file:
-        temporary.chmod(0o700 if is_executable else 0o600)
-        offset = 0
-        while True:
-            part = door.call("get", {"path": source, "offset": offset})
-            data = base64.b64decode(part["data"])
-            file.write(data)
-            offset += len(data)
-            if not data or offset >= int(part["size"]):
-                break
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(target)
-
-
-def _below(dest: Path, relative: str) -> Path:
-    from compose_core import UsageError
-
-    parts = Path(relative).parts
-    if not parts or ".." in parts or Path(relative).is_absolute():
-        raise UsageError(f"{relative!r} leads out of the folder that is fetched")
-    return dest.joinpath(*parts)
-
-
 def _files(inputs: tuple[Path, ...]) -> list[Path]:
     from compose_core import UsageError
 

@@ -157,7 +157,7 @@ def door_of(settings: ConnectionSettings, ssh_connection: Any = None) -> Door:
         engine=settings.engine,
         conn_id=settings.conn_id,
         cluster=settings.cluster,
-        dashboard_url=settings.dashboard_url,
+        dashboard=settings.dashboard,
     )
 
 

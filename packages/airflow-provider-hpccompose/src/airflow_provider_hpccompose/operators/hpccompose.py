@@ -9,6 +9,7 @@ from airflow_provider_hpccompose.asset_events import outlets_with, tell_of_artif
 from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.doors import ArtifactReport, JobHandle, JobReport
 from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
+from airflow_provider_hpccompose.fetching import DEFAULT_MOST_BYTES
 from airflow_provider_hpccompose.job_results import handle_from, result_of
 from airflow_provider_hpccompose.links import JOB_KEY, HpcBatchLogLink, HpcDashboardLink, HpcSubmittedScriptLink
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator
@@ -28,6 +29,8 @@ class HpcComposeOperator(SubmittingOperator, WatchingOperator):
 
     :param artifacts: Bundles to export once the job ended well; True: all.
     :param artifacts_dest: Folder to export to instead of the one that the spec names.
+    :param fetch_to: Absolute path of a folder on the worker that the exported files are brought to, one folder for each bundle.
+    :param fetch_limit_bytes: More than this is not fetched, and fails the task.
     :param artifact_assets: Bundle to `AssetAlias` or its name: once the bundle is exported whole, an event of the alias tells its
         address and, in `extra`, its SHA-256, manifest, bytes, files, job and trial.
 
@@ -35,7 +38,7 @@ class HpcComposeOperator(SubmittingOperator, WatchingOperator):
     waits.
     """
 
-    template_fields: Sequence[str] = template_fields_with("artifacts_dest")
+    template_fields: Sequence[str] = template_fields_with("artifacts_dest", "fetch_to")
     template_ext: Sequence[str] = ()
     template_fields_renderers: ClassVar[dict[str, str]] = renderers_with({})
     operator_extra_links = LINKS
@@ -46,13 +49,17 @@ class HpcComposeOperator(SubmittingOperator, WatchingOperator):
         *,
         artifacts: bool | Sequence[str] = False,
         artifacts_dest: str | None = None,
+        fetch_to: str | None = None,
+        fetch_limit_bytes: int = DEFAULT_MOST_BYTES,
         artifact_assets: Mapping[str, Any] | None = None,
         **job_options: Any,
     ) -> None:
         told = outlets_with(job_options, artifact_assets)
         super().__init__(**job_options, **told)
-        self.artifacts = artifacts or sorted(artifact_assets or ())
+        self.artifacts = artifacts or sorted(artifact_assets or ()) or fetch_to is not None
         self.artifacts_dest = artifacts_dest
+        self.fetch_to = fetch_to
+        self.fetch_limit_bytes = fetch_limit_bytes
         self.artifact_assets = artifact_assets
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -127,11 +134,12 @@ class HpcComposeArtifactsOperator(ConnectedOperator):
     :param job: The handle, or the result of another task.
     :param bundles: Which bundles; all unless some are named.
     :param dest: Folder to export to instead of the one that the spec names; in the workspace, if it is relative.
+    :param fetch_to, fetch_limit_bytes: As of `HpcComposeOperator`.
     :param checksum: Tell one SHA-256 per bundle, of names and contents.
     :param artifact_assets: As of `HpcComposeOperator`.
     """
 
-    template_fields: Sequence[str] = ("job", "bundles", "dest", "hpccompose_conn_id")
+    template_fields: Sequence[str] = ("job", "bundles", "dest", "fetch_to", "hpccompose_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"job": "json"}
     operator_extra_links = LINKS
     ui_color = "#dcecf7"
@@ -142,6 +150,8 @@ class HpcComposeArtifactsOperator(ConnectedOperator):
         job: Any,
         bundles: Sequence[str] = (),
         dest: str | None = None,
+        fetch_to: str | None = None,
+        fetch_limit_bytes: int = DEFAULT_MOST_BYTES,
         checksum: bool = True,
         artifact_assets: Mapping[str, Any] | None = None,
         **task_options: Any,
@@ -151,6 +161,8 @@ class HpcComposeArtifactsOperator(ConnectedOperator):
         self.job = job
         self.bundles = bundles
         self.dest = dest
+        self.fetch_to = fetch_to
+        self.fetch_limit_bytes = fetch_limit_bytes
         self.checksum = checksum
         self.artifact_assets = artifact_assets
 
@@ -201,7 +213,7 @@ class HpcComposeCancelOperator(ConnectedOperator):
 
 
 def _export(
-    operator: ConnectedOperator,
+    operator: HpcComposeOperator | HpcComposeArtifactsOperator,
     handle: JobHandle,
     bundles: Sequence[str],
     dest: str | None,
@@ -210,6 +222,10 @@ def _export(
 ) -> ArtifactReport:
     with told_to_airflow():
         exported = operator.door.export_artifacts(handle, bundles=bundles, dest=dest, checksum=checksum)
+        if operator.fetch_to:
+            limit = operator.fetch_limit_bytes
+            exported = operator.door.fetch_artifacts(exported, operator.fetch_to, most_bytes=limit)
+            operator.log.info("Fetched to %s: %s", operator.fetch_to, ", ".join(exported.bundles))
     for warning in exported.warnings:
         operator.log.warning("%s", warning)
     return exported

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
+from airflow_provider_hpccompose.triggers._log_reads import LogReads
+
 if TYPE_CHECKING:
-    from airflow_provider_hpccompose.doors import Door, JobHandle, JobReport
+    from airflow_provider_hpccompose.doors import Door, JobHandle, JobReport, LogChunk, LogRequest
 
 MIN_POLL_S = 5.0
 """No scheduler is asked more often than this, whatever a task asks for."""
@@ -121,6 +123,7 @@ class PollHub:
         self._door: Door | None = None
         self._opening = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._log_reads = LogReads(self.read)
         self._failures = 0
         self._last_tick: float | None = None
 
@@ -147,6 +150,10 @@ class PollHub:
         """The answer of a call that reads something: a log, the state of a sweep."""
         door = await self.door()
         return await self._lanes.run("read", lambda: call(door))
+
+    async def logs(self, request: LogRequest) -> LogChunk:
+        """What services of a job said; asked together with whoever else asks now."""
+        return await self._log_reads.chunk(request)
 
     async def door(self) -> Door:
         """The connection's door, opened once."""

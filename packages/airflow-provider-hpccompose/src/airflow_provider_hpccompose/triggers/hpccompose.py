@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_hpccompose.doors import JobHandle, JobReport
+from airflow_provider_hpccompose.doors import JobHandle, JobReport, LogRequest
 from airflow_provider_hpccompose.failures import FATAL_PENDING_REASONS
 from airflow_provider_hpccompose.log_stream import BYTES_PER_LOOK, LogStream
 from airflow_provider_hpccompose.triggers._hub import Look, PollHub, Watcher, hub_of
@@ -157,18 +157,22 @@ class HpcComposeTrigger(BaseTrigger):
         """What the services wrote since the last look; a log that cannot be read now is read later."""
         if report is None or self.log_services == [] or not (report.is_running or report.is_over):
             return
-        offsets, services = dict(stream.offsets), self.log_services
+        request = LogRequest(
+            handle=handle, offsets=dict(stream.offsets), budget=BYTES_PER_LOOK, services=self.log_services
+        )
         try:
-            chunk = await asyncio.wait_for(
-                hub.read(lambda door: door.logs(handle, offsets, BYTES_PER_LOOK, services=services)), READ_WITHIN_S
-            )
+            chunk = await asyncio.wait_for(hub.logs(request), READ_WITHIN_S)
         except Exception as error:  # noqa: BLE001  (a wait does not end because a log cannot be read)
-            if not self._logs_failed:
-                self.log.warning("The services' logs cannot be read now; the wait goes on: %r", error)
-            self._logs_failed = True
+            self._tell_of_logs(repr(error))
         else:
-            self._logs_failed = False
+            self._tell_of_logs(chunk.error)
             stream.show(chunk)
+
+    def _tell_of_logs(self, error: str) -> None:
+        """Once when they cannot be read."""
+        if error and not self._logs_failed:
+            self.log.warning("The services' logs cannot be read now; the wait goes on: %s", error)
+        self._logs_failed = bool(error)
 
     def _tell_of_silence(self, look: Look) -> None:
         """Once when the cluster falls silent, and once when it answers again."""

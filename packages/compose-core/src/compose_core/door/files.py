@@ -65,6 +65,12 @@ class GetArguments(_Arguments):
     count: int = Field(default=MOST_BYTES, ge=1, le=MOST_BYTES)
 
 
+class PartsArguments(_Arguments):
+    """Which parts of which files are wanted, together no more than fits into one message."""
+
+    parts: list[GetArguments] = Field(min_length=1, max_length=1000)
+
+
 class ListArguments(_Arguments):
     """Which folder is listed."""
 
@@ -150,6 +156,17 @@ def get(asked: GetArguments) -> dict[str, Any]:
     except OSError as error:
         raise HpccError(f"{asked.path} cannot be read: {error.strerror}", code="no-such-file") from error
     return {"size": size, "data": base64.b64encode(data).decode()}
+
+
+def get_parts(asked: PartsArguments) -> dict[str, Any]:
+    """The parts in their order, as `get` gives each.
+
+    Raises: UsageError: they are too much for one message.  HpccError: one cannot be read.
+    """
+    wanted = sum(part.count for part in asked.parts)
+    if wanted > MOST_BYTES:
+        raise UsageError(f"{wanted} bytes are asked for at once; {MOST_BYTES} are allowed", code="door-arguments")
+    return {"parts": [get(part) for part in asked.parts]}
 
 
 def script_text(record: JobRecord) -> dict[str, Any]:

@@ -93,6 +93,12 @@ class LogsArguments(_Arguments):
     """The job is over: what has no end of line counts, too."""
 
 
+class LogsOfArguments(_Arguments):
+    """The same of several jobs."""
+
+    requests: list[LogsArguments] = Field(min_length=1, max_length=1000)
+
+
 class ExportArguments(_Arguments):
     """Which artifacts are exported where."""
 

@@ -16,7 +16,7 @@ from compose_core.door.log_chunks import log_chunk
 from compose_core.door.reports import job_report, unknown_job
 from compose_core.door.site_check import site_check
 from compose_core.door.submitting import plan_of, ready_to_submit
-from compose_core.errors import NoSuchJob, UsageError
+from compose_core.errors import HpccError, NoSuchJob, UsageError
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import ProjectPaths
 from compose_core.tracking.moved_project import where_it_is_now
@@ -140,6 +140,10 @@ class DoorSession:
         record = self._record(asked.job)
         return log_chunk(record, asked.services, asked.offsets, asked.budget, is_last=asked.is_last)
 
+    def logs_of(self, asked: requests.LogsOfArguments) -> Answer:
+        """The same of several jobs in one answer; what is wrong with one log is told in its place and keeps no other back."""
+        return {"chunks": [self._chunk_or_error(one) for one in asked.requests]}
+
     def export(self, asked: requests.ExportArguments) -> Answer:
         """The job's artifacts at their place, by bundle.
 
@@ -178,9 +182,19 @@ class DoorSession:
         """A part of a file."""
         return files.get(asked)
 
+    def get_parts(self, asked: files.PartsArguments) -> Answer:
+        """Parts of several files."""
+        return files.get_parts(asked)
+
     def list(self, asked: files.ListArguments) -> Answer:
         """The files of a folder."""
         return files.listing(asked)
+
+    def _chunk_or_error(self, asked: requests.LogsArguments) -> Answer:
+        try:
+            return self.logs(asked)
+        except HpccError as error:
+            return {"lines": [], "offsets": dict(asked.offsets), "skipped": {}, "error": error.message}
 
     def _note(self, event: SubmissionEvent) -> None:
         if event.kind in ("doubt", "waiting", "adopted", "absent", "warning"):
@@ -252,12 +266,14 @@ VERBS: dict[str, tuple[type[BaseModel], Callable[[DoorSession, Any], Answer]]] =
     "observe": (requests.JobsArguments, DoorSession.observe),
     "cancel": (requests.CancelArguments, DoorSession.cancel),
     "logs": (requests.LogsArguments, DoorSession.logs),
+    "logs-of": (requests.LogsOfArguments, DoorSession.logs_of),
     "export": (requests.ExportArguments, DoorSession.export),
     "script": (requests.ScriptArguments, DoorSession.script),
     "check": (requests.CheckArguments, DoorSession.check),
     "missing": (files.MissingArguments, DoorSession.missing),
     "put": (files.PutArguments, DoorSession.put),
     "get": (files.GetArguments, DoorSession.get),
+    "get-parts": (files.PartsArguments, DoorSession.get_parts),
     "list": (files.ListArguments, DoorSession.list),
     "submit-sweep": (sweep_requests.SubmitSweepArguments, _of_sweeps("submit_sweep")),
     "sweep-state": (sweep_requests.SweepArguments, _of_sweeps("sweep_states")),
