@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, TaskDeferred
 
 from airflow_provider_hpccompose import exceptions
-from airflow_provider_hpccompose.doors import JobHandle
+from airflow_provider_hpccompose.doors import JobHandle, SubmitRequest
 from airflow_provider_hpccompose.hooks.hpccompose import HpcComposeHook
 from airflow_provider_hpccompose.job_results import handle_from
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator
@@ -239,6 +239,52 @@ def test_a_kill_while_the_job_is_watched_ends_it(
     assert bool(door.cancelled) is cancels
 
 
+def test_a_kill_while_the_job_is_submitted_ends_it(door: FakeDoor, ti: FakeTaskInstance) -> None:
+    """Airflow tells of the kill and lets the worker go on for some seconds: there is no job yet, and then there is one."""
+    operator = task(door)
+    submit = door.submit
+
+    def killed_meanwhile(request: SubmitRequest) -> JobHandle:
+        operator.on_kill()
+        return submit(request)
+
+    door.submit = killed_meanwhile  # type: ignore[method-assign]
+    with pytest.raises(exceptions.HpcComposeCancelled):
+        operator.execute(context(ti))
+    assert door.cancelled == [the_job(door).job_id]
+
+
+@pytest.mark.parametrize(("max_tries", "cancels"), [(0, True), (1, False)])
+@pytest.mark.parametrize("verb", ["xcom_push", "observe"])
+def test_an_error_after_the_submission_orphans_no_job_at_the_last_try(
+    door: FakeDoor, verb: str, max_tries: int, cancels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow calls nobody when a task just fails; a next try would find the job."""
+    ti = FakeTaskInstance(max_tries=max_tries)
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("the API server is away")
+
+    monkeypatch.setattr(ti if verb == "xcom_push" else door, verb, failing)
+    with pytest.raises(RuntimeError):
+        task(door).execute(context(ti))
+    assert bool(door.cancelled) is cancels
+
+
+@pytest.mark.parametrize("name", ["run_timeout", "queue_timeout", "outage_timeout"])
+def test_a_duration_may_be_seconds_and_anything_else_is_refused_when_the_dag_is_read(name: str) -> None:
+    """Found out later, the job would run already."""
+
+    def made(value: Any) -> HpcComposeOperator:
+        given: dict[str, Any] = {name: value}
+        return HpcComposeOperator(task_id="t", spec=SPEC, **given)
+
+    assert getattr(made(90), name) == timedelta(seconds=90)
+    for wrong in ("1h", True, 0, timedelta(0)):
+        with pytest.raises((TypeError, ValueError), match=name):
+            made(wrong)
+
+
 def test_what_is_submitted_holds_all_that_was_asked_for(door: FakeDoor, ti: FakeTaskInstance) -> None:
     deferred(
         door,
@@ -267,6 +313,9 @@ def test_what_is_submitted_holds_all_that_was_asked_for(door: FakeDoor, ti: Fake
         {"spec": {"services": {"app": object()}}},
         {"variables": {"N": [1]}},
         {"trial": "LR=1"},
+        {"service_overrides": {"app": "x"}},
+        {"service_overrides": "app"},
+        {"hpc_resources": "time=1"},
     ],
 )
 def test_an_argument_that_makes_no_sense_submits_nothing(

@@ -6,11 +6,14 @@ import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from airflow.models.connection import Connection
 
 from airflow_provider_hpccompose import cli
-from airflow_provider_hpccompose.doors import JobHandle, SubmitRequest
+from airflow_provider_hpccompose.doors import JobHandle, LocalDoor, SubmitRequest
+from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError
 from airflow_provider_hpccompose.orphans import ActiveJob, TaskFacts, active_jobs, end_orphans
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport
 from compose_core import SystemClock
@@ -134,7 +137,7 @@ def test_the_command_prints_what_it_did_as_json(
     door = FakeDoor()
     handle = submit(door)
     door.jobs[handle.key] = replace(handle, submitted_at=SystemClock().now() - 3600)
-    monkeypatch.setattr("airflow_provider_hpccompose.open_door.open_door", lambda conn_id: door)
+    monkeypatch.setattr(cli, "door_in_database", lambda conn_id: door)
     monkeypatch.setattr("airflow_provider_hpccompose.operators.connected.instance_id", lambda: "ours")
     monkeypatch.setattr(cli, "task_in_database", lambda labels: facts("failed"))
     cli.reap(Namespace(conn_id=None, older_than=0.0, dry_run=dry_run, format="json"))
@@ -149,11 +152,41 @@ def test_an_unreachable_cluster_has_an_exit_code_of_its_own(
     """It is no answer to the question which jobs there are."""
     door = FakeDoor()
     door.is_reachable = False
-    monkeypatch.setattr("airflow_provider_hpccompose.open_door.open_door", lambda conn_id: door)
+    monkeypatch.setattr(cli, "door_in_database", lambda conn_id: door)
     with pytest.raises(SystemExit) as exit_code:
         cli.status(Namespace(conn_id=["hpc"], older_than=0.0, format="text"))
     assert exit_code.value.code == 4
     assert "hpc: " in capsys.readouterr().err
+
+
+def test_the_command_reads_connections_where_airflow_keeps_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A task asks the API server for them; a command has none to ask, and would see those of the environment only."""
+    kept = Connection(conn_id="kept", conn_type="hpccompose", extra=json.dumps({"workspace": str(tmp_path / "here")}))
+    monkeypatch.setattr(Connection, "get_connection_from_secrets", classmethod(lambda cls, conn_id: kept))
+    door = cli.door_in_database("kept")
+    assert isinstance(door, LocalDoor)
+    assert door.workspace == tmp_path / "here"
+
+
+def test_a_missing_connection_is_one_line_and_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stack of calls says nothing to whoever mistyped a name."""
+
+    def opened(conn_id: str) -> FakeDoor:
+        if conn_id == "nope":
+            raise HpcComposeConnectionError("There is no connection 'nope'")
+        return FakeDoor()
+
+    monkeypatch.setattr(cli, "door_in_database", opened)
+    with pytest.raises(SystemExit) as exit_code:
+        cli.status(Namespace(conn_id=["nope", "hpc"], older_than=0.0, format="json"))
+    assert exit_code.value.code == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["jobs"] == []
+    assert captured.err.strip() == "nope: There is no connection 'nope'"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from airflow_provider_hpccompose.sensors.hpccompose import (
     HpcComposeSweepSensor,
 )
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport
+from compose_core import SchedulerUnreachable
+from compose_core.testing import FakeClock
 from tests.airflow.virtual_time import ScriptedDoor, handle, report
 
 pytestmark = pytest.mark.adapters
@@ -102,11 +104,39 @@ def test_soft_fail_skips_instead() -> None:
 
 
 def test_what_is_no_handle_is_said_before_anything_is_asked(door: ScriptedDoor) -> None:
-    """The usual cause is a template that renders to text."""
+    """No retry could help."""
     sensor = HpcComposeStateSensor(task_id="wait", job_ref="{'job_id': 41}", deferrable=True)
-    with pytest.raises(HpcComposeFinalError, match="render_template_as_native_obj"):
+    with pytest.raises(HpcComposeFinalError, match="job_ref is no job"):
         sensor.execute({})
     assert door.looks == []
+
+
+def test_a_handle_may_be_the_text_that_a_template_made_of_it(door: ScriptedDoor) -> None:
+    """As for operators."""
+    door.answer = lambda job: report(job, "COMPLETED")
+    sensor = HpcComposeStateSensor(task_id="wait", job_ref=str(handle().as_json()), deferrable=True)
+    assert sensor.execute({})["state"] == "COMPLETED"
+
+
+def test_a_cluster_that_cannot_be_reached_is_asked_again(door: ScriptedDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login node that is down for a minute fails no sensor that waits for days."""
+    clock = FakeClock()
+    monkeypatch.setattr(module, "CLOCK", clock)
+    door.error = SchedulerUnreachable("no route to host")
+    sensor = state_sensor(deferrable=False, outage_timeout=600)
+    assert not sensor.poke({})
+    clock.advance(599.0)
+    assert not sensor.poke({})
+    clock.advance(1.0)
+    with pytest.raises(HpcComposeUnreachable):
+        sensor.poke({})
+    with pytest.raises(TaskDeferred):
+        state_sensor(deferrable=True).execute({})
+
+
+def test_one_state_may_be_given_as_text(door: ScriptedDoor) -> None:
+    """And is not taken for a list of letters, which no job ever is."""
+    assert state_sensor(target_states="RUNNING").target_states == ["RUNNING"]
 
 
 def service_sensor(**arguments: Any) -> HpcComposeServiceReadySensor:

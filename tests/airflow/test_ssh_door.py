@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,8 +200,10 @@ def test_an_airflow_connection_of_type_ssh_gives_host_and_keys(node: LoginNode) 
     )
     ours = extra(node, ssh_conn_id="my_ssh", key_file="", known_hosts_file="")
     of_ours = Connection(conn_id="cluster", conn_type="hpccompose", extra=ours)
+    before = set(Path(tempfile.gettempdir()).glob("hpccompose-*"))
     is_good, text = door_of(ConnectionSettings.of(of_ours), ssh).check()
     assert is_good, text
+    assert set(Path(tempfile.gettempdir()).glob("hpccompose-*")) <= before, "a private key stayed on the disk"
 
 
 def test_what_a_value_holds_is_never_syntax_there(node: LoginNode, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from airflow.sdk import Asset, AssetAlias
 from airflow_provider_hpccompose.asset_events import aliases_of, tell_of_artifacts
 from airflow_provider_hpccompose.doors import CallingDoor
 from airflow_provider_hpccompose.exceptions import (
+    HpcComposeCancelled,
     HpcComposeError,
     HpcComposeRunTimeout,
     HpcComposeSpecError,
@@ -151,6 +152,16 @@ def test_trials_that_were_refused_fail_the_try_and_end_at_the_last_one() -> None
     with pytest.raises(HpcComposeError, match="3 of 4"):
         at(door, submit(retries=1)).execute(context(try_number=2, max_tries=1))
     assert [verb for verb, _ in door.asked] == ["submit-sweep", "submit-sweep", "stop-sweep"]
+
+
+def test_a_kill_while_the_sweep_is_submitted_ends_it() -> None:
+    """Airflow tells of the kill and lets the worker go on for some seconds."""
+    door = ScriptedDoor(submit_sweep=answer(), stop_sweep={"stopped": True})
+    operator = at(door, submit())
+    operator.on_kill()
+    with pytest.raises(HpcComposeCancelled):
+        operator.execute(context())
+    assert [verb for verb, _ in door.asked] == ["submit-sweep", "stop-sweep"]
 
 
 def test_errors_of_the_door_are_told_by_their_cause() -> None:

@@ -114,6 +114,17 @@ def test_an_outage_ends_the_wait_and_leaves_the_job_alone(clock: FakeClock) -> N
     assert not door.cancelled
 
 
+def test_a_job_whose_records_were_removed_does_not_defer_for_ever(clock: FakeClock) -> None:
+    """Nobody will ever know more of it."""
+    door = ScriptedDoor()
+    door.reports("RUNNING", "UNKNOWN", seconds_each=100.0, clock=clock, verdict="unknown", is_over=False)
+    began = clock.monotonic()
+    (event,) = run_virtually(clock, events_of(door, trigger()))
+    assert event["status"] == "lost"
+    assert clock.monotonic() - began < 800.0
+    assert door.cancelled == []
+
+
 def test_an_outage_that_ends_is_no_event(clock: FakeClock) -> None:
     """Two minutes without a controller are part of a cluster's life."""
     door = ScriptedDoor()

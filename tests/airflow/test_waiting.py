@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_hpccompose.triggers.waiting import Terms, outcome
+from airflow_provider_hpccompose.triggers.waiting import LOST_AFTER_S, Ignorance, Terms, outcome
 from tests.airflow.virtual_time import report
 
 pytestmark = pytest.mark.adapters
@@ -63,6 +63,16 @@ def test_a_wait_can_be_for_running_for_states_and_for_a_service() -> None:
     assert outcome(ready, report(services={"web": {"ready": False}}), now=0.0) is None
     assert outcome(ready, report(services={"web": {"ready": True}}), now=0.0) == "done"
     assert outcome(ready, report(state="FAILED"), now=0.0) == "done"  # it will never be ready
+
+
+def test_a_job_of_which_nobody_knows_anything_is_lost_in_the_end() -> None:
+    """Its records were removed: no later look will know more, and the wait would have no end."""
+    ignorance, nothing = Ignorance(), report(state="UNKNOWN", verdict="unknown")
+    assert ignorance.after(nothing, 100.0) == 0.0
+    assert outcome(Terms(), nothing, now=0.0, unknown_s=ignorance.after(nothing, 100.0 + LOST_AFTER_S - 1)) is None
+    assert outcome(Terms(), nothing, now=0.0, unknown_s=ignorance.after(nothing, 100.0 + LOST_AFTER_S)) == "lost"
+    assert ignorance.after(report(), 800.0) == 0.0
+    assert ignorance.after(nothing, 900.0) == 0.0
 
 
 def test_an_unknown_wait_is_refused_at_once() -> None:

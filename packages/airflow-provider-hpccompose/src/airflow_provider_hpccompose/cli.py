@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from airflow_provider_hpccompose.doors import Door
     from airflow_provider_hpccompose.orphans import ActiveJob, TaskFacts
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -97,16 +98,16 @@ def seconds(text: str) -> float:
 
 def _report(args: Namespace, *, end_them: bool) -> None:
     from airflow_provider_hpccompose.core_errors import told_to_airflow
-    from airflow_provider_hpccompose.exceptions import HpcComposeUnreachable
+    from airflow_provider_hpccompose.exceptions import HpcComposeError, HpcComposeUnreachable
 
     code, rows = 0, []
     for conn_id in args.conn_id or ["hpccompose_default"]:
         try:
             with told_to_airflow():
                 jobs = _jobs(conn_id, args.older_than, end_them=end_them)
-        except HpcComposeUnreachable as error:
+        except HpcComposeError as error:
             print(f"{conn_id}: {error}", file=sys.stderr)  # noqa: T201  (a command talks)
-            code = _EXIT_UNREACHABLE
+            code = max(code, _EXIT_UNREACHABLE if isinstance(error, HpcComposeUnreachable) else _EXIT_FAILED)
             continue
         rows += [{"conn_id": conn_id, **job.as_json()} for job in jobs]
         if any(job.outcome.startswith("failed") for job in jobs):
@@ -117,15 +118,31 @@ def _report(args: Namespace, *, end_them: bool) -> None:
 
 
 def _jobs(conn_id: str, older_than_s: float, *, end_them: bool) -> list[ActiveJob]:
-    from airflow_provider_hpccompose.open_door import open_door
     from airflow_provider_hpccompose.operators.connected import instance_id
     from airflow_provider_hpccompose.orphans import active_jobs, end_orphans
     from compose_core import SystemClock
 
-    door = open_door(conn_id)
+    door = door_in_database(conn_id)
     now = SystemClock().now()
     jobs = active_jobs(door, instance=instance_id(), task_of=task_in_database, now=now, older_than_s=older_than_s)
     return end_orphans(door, jobs, task_of=task_in_database) if end_them else jobs
+
+
+def door_in_database(conn_id: str) -> Door:
+    """The way to the jobs of a connection that is read where the scheduler reads it: a command has no API server to ask.
+
+    Raises: HpcComposeConnectionError: the connection is missing or wrong.
+    """
+    from airflow.models.connection import Connection
+
+    from airflow_provider_hpccompose.hooks.hpccompose import HpcComposeHook
+
+    class CommandHook(HpcComposeHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:
+            return Connection.get_connection_from_secrets(conn_id)
+
+    return CommandHook(conn_id).get_door()
 
 
 def task_in_database(labels: Mapping[str, str]) -> TaskFacts | None:

@@ -34,14 +34,21 @@ def overrides_of(
     name: str | None,
     profile: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The part of a spec that stands over what is written: that of the profile, and over it the task's own."""
+    """The part of a spec that stands over what is written: that of the profile, and over it the task's own.
+
+    Raises: HpcComposeSpecError: an argument is no mapping.
+    """
     found: dict[str, Any] = {}
     if name:
         found["name"] = name
     if hpc_resources:
-        found["x-slurm"] = dict(hpc_resources)
+        found["x-slurm"] = dict(_mapping(hpc_resources, "hpc_resources", "keys of `x-slurm` to values"))
     if service_overrides:
-        found["services"] = {service: dict(keys) for service, keys in service_overrides.items()}
+        services = _mapping(service_overrides, "service_overrides", "service names to keys of the service")
+        found["services"] = {
+            str(name): dict(_mapping(keys, f"service_overrides[{name!r}]", "keys of the service to values"))
+            for name, keys in services.items()
+        }
     return merged(profile or {}, found)
 
 
@@ -62,17 +69,15 @@ def texts(values: Mapping[str, Any] | None, what: str) -> dict[str, str]:
     """
     if values is None:
         return {}
-    if not isinstance(values, Mapping):
-        raise HpcComposeSpecError(f"{what} is a {type(values).__name__}; it can be a mapping of names to values.")
-    return {str(name): _text(value, f"{what}[{name!r}]") for name, value in values.items()}
+    found = _mapping(values, what, "names to values")
+    return {str(name): _text(value, f"{what}[{name!r}]") for name, value in found.items()}
 
 
 def trial_variables(trial: Mapping[str, Any] | None) -> dict[str, str]:
     """The parameters of a sweep's trial: its `variables`, or `params`, or the mapping itself."""
     if trial is None:
         return {}
-    if not isinstance(trial, Mapping):
-        raise HpcComposeSpecError(f"trial is a {type(trial).__name__}; it can be a mapping of parameters to values.")
+    trial = _mapping(trial, "trial", "parameters to values")
     inner = trial.get("variables", trial.get("params"))
     return texts(inner if isinstance(inner, Mapping) else trial, "trial")
 
@@ -88,6 +93,12 @@ def absolute_file(compose_file: str, dag_folder: str | None) -> str:
     if path.is_absolute() or not dag_folder:
         return str(path)
     return str(Path(dag_folder) / path)
+
+
+def _mapping(value: Any, what: str, of: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise HpcComposeSpecError(f"{what} is a {type(value).__name__}; it can be a mapping of {of}.")
+    return value
 
 
 def _text(value: Any, what: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_hpccompose.doors import ArtifactReport, JobHandle, JobReport
@@ -47,8 +48,7 @@ def handle_from(value: Any, what: str = "job") -> JobHandle:
 
     Raises: HpcComposeSpecError: it is none.
     """
-    if isinstance(value, str):
-        value = _parsed(value)
+    value = plain_from(value)
     if not isinstance(value, Mapping) or not {"job_id", "token", "project_dir"} <= set(value):
         raise HpcComposeSpecError(
             f"{what} is no job: give it the output of an HpcComposeSubmitOperator, or the XCom `job` of an HpcComposeOperator."
@@ -56,15 +56,14 @@ def handle_from(value: Any, what: str = "job") -> JobHandle:
     return JobHandle.from_json({"key": "", **value})
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
+def plain_from(value: Any) -> Any:
+    """The value that a template made text of; None where the text spells none. What is no text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return read(value)
+    return None
 
 
 def _between(report: JobReport, start: str, end: str) -> float | None:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 BYTES_PER_LOOK = 64 * 1024
 LINES_PER_LOOK = 200
 _LONGEST_LINE = 2000
-_UNSEEN = dict.fromkeys((*range(9), *range(11, 32), 127))
-"""Control characters other than tabs: they would move the cursor of whoever reads the log in a terminal."""
+_DIRECTIONS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNSEEN = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, *_DIRECTIONS))
+"""Control characters other than tabs: they would move the cursor of whoever reads the log in a terminal. What turns the direction
+of text could make a line read as another one."""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from airflow_provider_hpccompose.staging import send_inputs, with_local_places
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepRequest, SweepTable
 
 if TYPE_CHECKING:
-    from compose_core import OpenSshTarget, RemoteDoor
+    from compose_core import KeyTexts, OpenSshTarget, RemoteDoor
 
 
 class SshDoor(CallingDoor):
@@ -78,13 +77,13 @@ def ssh_door(settings: ConnectionSettings, connection: Any = None) -> Door:
 
     Raises: HpcComposeConnectionError: no host is named, or the keys cannot be used.
     """
-    from compose_core import HostRunner, HpccError, OpenSshRunner, RemoteDoor, private_control_dir
+    from compose_core import HostRunner, HpccError, KeyedRunner, RemoteDoor, private_control_dir
 
     environment = without_airflow(None)
     try:
-        target = _target(settings, connection)
-        runner = OpenSshRunner(
-            target=target, runner=HostRunner(environment), control_dir=private_control_dir(environment)
+        target, texts = _target(settings, connection)
+        runner = KeyedRunner(
+            target, texts, runner=HostRunner(environment), control_dir=private_control_dir(environment)
         )
     except HpccError as error:
         raise HpcComposeConnectionError(f"Connection {settings.conn_id!r}: {error}") from error
@@ -101,69 +100,47 @@ def ssh_door(settings: ConnectionSettings, connection: Any = None) -> Door:
     )
 
 
-def _target(settings: ConnectionSettings, connection: Any) -> OpenSshTarget:
-    from compose_core import OpenSshTarget
+def _target(settings: ConnectionSettings, connection: Any) -> tuple[OpenSshTarget, KeyTexts]:
+    from compose_core import KeyTexts, OpenSshTarget
 
-    own = _Keys(settings.conn_id)
-    if connection is None:
-        host, user, port = settings.host, settings.login, settings.port
-        key_file, known_hosts = settings.key_file, own.files(settings.known_hosts_file)
-    else:
+    host, user, port = settings.host, settings.login, settings.port
+    key_file, texts = settings.key_file, KeyTexts()
+    if connection is not None:
         extra = connection.extra_dejson
         host, user, port = connection.host or "", connection.login or "", connection.port
-        key_file = str(extra.get("key_file") or "") or own.private_key(extra)
-        known_hosts = own.files(settings.known_hosts_file, own.host_key(host, port, extra))
+        key_file = str(extra.get("key_file") or "")
+        texts = KeyTexts(
+            private_key="" if key_file else _private_key(settings.conn_id, extra),
+            known_host=_known_host(host, port, extra),
+        )
     if not host:
         raise HpcComposeConnectionError(
             f"Connection {settings.conn_id!r}: transport is ssh and no login node is named; fill in the host, or `ssh_conn_id`."
         )
-    return OpenSshTarget(
+    target = OpenSshTarget(
         host=host,
         user=user,
         port=int(port) if port else None,
         identity_file=Path(key_file).expanduser() if key_file else None,
-        known_hosts=known_hosts,
+        known_hosts=(Path(settings.known_hosts_file).expanduser(),) if settings.known_hosts_file else (),
     )
+    return target, texts
 
 
-class _Keys:
-    """Keys that a connection holds as text, as files that OpenSSH can read; they go with the process."""
-
-    def __init__(self, conn_id: str) -> None:
-        self._conn_id = conn_id
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def files(self, *names: str) -> tuple[Path, ...]:
-        return tuple(Path(name).expanduser() for name in names if name)
-
-    def private_key(self, extra: Mapping[str, Any]) -> str:
-        text = str(extra.get("private_key") or "")
-        if not text:
-            return ""
-        if extra.get("private_key_passphrase"):
-            raise HpcComposeConnectionError(
-                f"Connection {self._conn_id!r}: its ssh connection has a key with a passphrase, which nobody could type; "
-                "use a key without one, or an agent."
-            )
-        return self._written("key", text.replace("\\n", "\n").rstrip("\n") + "\n")
-
-    def host_key(self, host: str, port: Any, extra: Mapping[str, Any]) -> str:
-        """The connection's `host_key` (`ssh-ed25519 AAAA…`) as a file of known hosts."""
-        key = " ".join(str(extra.get("host_key") or "").split())
-        if not key:
-            return ""
-        name = f"[{host}]:{port}" if port and int(port) != 22 else host
-        return self._written("known_hosts", f"{name} {key if ' ' in key else f'ssh-rsa {key}'}\n")
-
-    def _written(self, name: str, text: str) -> str:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="hpccompose-")  # mode 0700
-            _KEPT.append(self._folder)
-        path = Path(self._folder.name) / name
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
-        return str(path)
+def _private_key(conn_id: str, extra: Mapping[str, Any]) -> str:
+    text = str(extra.get("private_key") or "")
+    if text and extra.get("private_key_passphrase"):
+        raise HpcComposeConnectionError(
+            f"Connection {conn_id!r}: its ssh connection has a key with a passphrase, which nobody could type; "
+            "use a key without one, or an agent."
+        )
+    return text.replace("\\n", "\n").rstrip("\n") + "\n" if text else ""
 
 
-_KEPT: list[tempfile.TemporaryDirectory[str]] = []
-"""Removed when the process ends: a new shared connection may need the key again."""
+def _known_host(host: str, port: Any, extra: Mapping[str, Any]) -> str:
+    """The connection's `host_key` (`ssh-ed25519 AAAA…`) as a line of known hosts."""
+    key = " ".join(str(extra.get("host_key") or "").split())
+    if not key:
+        return ""
+    name = f"[{host}]:{port}" if port and int(port) != 22 else host
+    return f"{name} {key if ' ' in key else f'ssh-rsa {key}'}\n"

@@ -107,7 +107,8 @@ def _facts(path: Path, root: Path) -> dict[str, Any]:
 
 
 def _digest(facts: list[dict[str, Any]]) -> str:
-    text = "\0".join(f"{fact['path']}\0{fact['sha256']}" for fact in sorted(facts, key=lambda fact: str(fact["path"])))
+    ordered = sorted(facts, key=lambda fact: str(fact["path"]))
+    text = "\0".join(f"{fact['path']}\0{fact['sha256']}{'x' * fact['is_executable']}" for fact in ordered)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
+from airflow_provider_hpccompose.job_results import plain_from
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepTable
 
 
@@ -17,8 +15,7 @@ def sweep_from(value: Any) -> SweepHandle:
 
     Raises: HpcComposeSpecError: it is none.
     """
-    if isinstance(value, str):
-        value = _parsed(value)
+    value = plain_from(value)
     if not isinstance(value, Mapping) or not {"sweep_id", "project_dir"} <= set(value):
         raise HpcComposeSpecError(
             "sweep is no sweep: give it the XCom `sweep` of an HpcComposeSweepSubmitOperator, `submit.output['sweep']`."
@@ -52,13 +49,6 @@ def ranking_lines(table: SweepTable, most: int = 10) -> list[str]:
 
 def _params(variables: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in variables.items())
-
-
-def _parsed(text: str) -> Any:
-    for read in (json.loads, ast.literal_eval):
-        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-            return read(text)
-    return None
 
 
 def check_min_completed(value: float) -> None:

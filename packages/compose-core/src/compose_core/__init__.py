@@ -21,6 +21,7 @@ from compose_core.version import __version__
 if TYPE_CHECKING:
     from compose_core.clock import Clock, SystemClock
     from compose_core.cluster.openssh import OpenSshRunner, OpenSshTarget, private_control_dir
+    from compose_core.cluster.openssh_keys import KeyedRunner, KeyTexts
     from compose_core.cluster.runner import HostRunner
     from compose_core.cluster.sinfo import PartitionRow
     from compose_core.cluster.site import Site
@@ -104,6 +105,8 @@ _HOMES = {
     "OpenSshRunner": "cluster.openssh",
     "OpenSshTarget": "cluster.openssh",
     "private_control_dir": "cluster.openssh",
+    "KeyTexts": "cluster.openssh_keys",
+    "KeyedRunner": "cluster.openssh_keys",
     "RemoteDoor": "door.remote",
     "spec_inputs": "door.inputs",
     "HostRunner": "cluster.runner",
@@ -226,6 +229,8 @@ __all__ = [
     "JobSnapshot",
     "JobState",
     "KeyPath",
+    "KeyTexts",
+    "KeyedRunner",
     "ListNode",
     "ListOf",
     "LoadedSpec",

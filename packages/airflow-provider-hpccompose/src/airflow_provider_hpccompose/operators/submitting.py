@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.doors import JobHandle, SubmitRequest
-from airflow_provider_hpccompose.exceptions import HpcComposeSpecError
+from airflow_provider_hpccompose.exceptions import HpcComposeCancelled, HpcComposeSpecError
 from airflow_provider_hpccompose.identity import OnClear, Resolved, Resolver, TaskIdentity
 from airflow_provider_hpccompose.job_requests import (
     absolute_file,
@@ -20,7 +20,8 @@ from airflow_provider_hpccompose.job_requests import (
     trial_variables,
 )
 from airflow_provider_hpccompose.links import JOB_KEY
-from airflow_provider_hpccompose.operators.connected import ConnectedOperator, instance_id
+from airflow_provider_hpccompose.operators.connected import instance_id
+from airflow_provider_hpccompose.operators.job_owner import JobOperator
 from airflow_provider_hpccompose.patience import PATIENCE, ask_patiently
 from airflow_provider_hpccompose.settings import profile_of
 
@@ -50,7 +51,7 @@ RENDERERS = {
 }
 
 
-class SubmittingOperator(ConnectedOperator):
+class SubmittingOperator(JobOperator):
     """Arguments that say what is submitted.
 
     :param spec: A compose file as a mapping or as YAML text. In text, Airflow replaces `{{ … }}` and compose `${…}`.
@@ -116,7 +117,6 @@ class SubmittingOperator(ConnectedOperator):
         self.submit_patience = submit_patience
         self.prepare = prepare
         self.preflight = preflight
-        self._job: JobHandle | None = None
 
     def job_of_try(self, context: Context) -> Resolved:
         """The one job of this try, in XCom as `job` from then on.
@@ -124,10 +124,11 @@ class SubmittingOperator(ConnectedOperator):
         Raises: HpcComposeError: there is none, or nobody knows, and why.
         """
         request = self.request(context)
-        resolved = ask_patiently(lambda: self._resolved(context, request), self.submit_patience)
-        self._job = resolved.handle
-        context["ti"].xcom_push(key=JOB_KEY, value=resolved.handle.as_json())
-        return resolved
+        with self.no_orphan(context):
+            resolved = ask_patiently(lambda: self._resolved(context, request), self.submit_patience)
+            self._job = resolved.handle
+            context["ti"].xcom_push(key=JOB_KEY, value=resolved.handle.as_json())
+            return resolved
 
     def identity(self, context: Context) -> TaskIdentity:
         """The identity of the try that runs."""
@@ -165,11 +166,6 @@ class SubmittingOperator(ConnectedOperator):
             preflight=self.preflight,
         )
 
-    def on_kill(self) -> None:
-        """The worker is told to stop while it submits or watches."""
-        if self._job is not None and self.on_kill_action == "cancel":
-            self.end_quietly(self._job, "The task was killed")
-
     def _resolved(self, context: Context, request: SubmitRequest) -> Resolved:
         with told_to_airflow():
             resolver = Resolver(self.door, self.identity(context), on_clear=self.on_clear, durable=self.durable)
@@ -180,6 +176,8 @@ class SubmittingOperator(ConnectedOperator):
         self._job = handle  # from here on a kill ends it
         verb = "is found again" if handle.attached else "was submitted"
         self.log.info("Job %s (%s) %s; batch log %s", handle.job_id, handle.name, verb, handle.batch_log)
+        if self._is_killed and self.on_kill_action == "cancel":  # in the meantime, when there was no job to end yet
+            raise HpcComposeCancelled(f"The task was killed while job {handle.job_id} was submitted.")
         return handle
 
     def _file(self) -> str:

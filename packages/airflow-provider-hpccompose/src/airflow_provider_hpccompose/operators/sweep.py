@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from airflow_provider_hpccompose.core_errors import told_to_airflow
+from airflow_provider_hpccompose.durations import duration, duration_or_none
 from airflow_provider_hpccompose.exceptions import (
+    HpcComposeCancelled,
     HpcComposeError,
     HpcComposeRunTimeout,
     HpcComposeSpecError,
@@ -16,13 +18,13 @@ from airflow_provider_hpccompose.exceptions import (
 )
 from airflow_provider_hpccompose.identity import TaskIdentity, job_key
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator, instance_id
+from airflow_provider_hpccompose.operators.job_owner import is_last_try
 from airflow_provider_hpccompose.operators.sweep_source import (
     SOURCE_FIELDS,
     SOURCE_RENDERERS,
     SweepSourceOperator,
     sweeps_of,
 )
-from airflow_provider_hpccompose.operators.watching import is_last_try
 from airflow_provider_hpccompose.patience import PATIENCE, ask_patiently
 from airflow_provider_hpccompose.sweep_doors import SweepHandle, SweepReport, SweepRequest
 from airflow_provider_hpccompose.sweep_progress import counts
@@ -81,6 +83,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         self.on_kill_action = on_kill_action
         self.submit_patience = submit_patience
         self._sweep: SweepHandle | None = None
+        self._is_killed = False
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         """The handle, or the parts to watch.
@@ -90,6 +93,9 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         request = self.keyed_request(context)
         handle = ask_patiently(lambda: self._submitted(request), self.submit_patience)
         self._sweep = handle
+        if self._is_killed:  # in the meantime, when there was no sweep to end yet
+            self.on_kill()
+            raise HpcComposeCancelled(f"The task was killed while sweep {handle.sweep_id} was submitted.")
         context["ti"].xcom_push(key=SWEEP_KEY, value=handle.as_json())
         verb = "is found again" if handle.attached else "was submitted"
         self.log.info(
@@ -119,7 +125,8 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         return replace(request, labels=labels, prepare=self.prepare, preflight=self.preflight)
 
     def on_kill(self) -> None:
-        """The worker is told to stop while it submits."""
+        """The worker is told to stop while it submits; Airflow lets it go on for some seconds after that."""
+        self._is_killed = True
         if self._sweep is not None and self.on_kill_action == "cancel":
             stop_quietly(self, self._sweep, "The task was killed")
 
@@ -166,8 +173,8 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
         deferrable: bool = True,
         poll_seconds: float | None = None,
         min_defer_seconds: float = 10.0,
-        run_timeout: timedelta | None = None,
-        outage_timeout: timedelta = timedelta(hours=1),
+        run_timeout: timedelta | float | None = None,
+        outage_timeout: timedelta | float = timedelta(hours=1),
         **task_options: Any,
     ) -> None:
         super().__init__(**task_options)
@@ -178,8 +185,8 @@ class HpcComposeSweepWatchOperator(ConnectedOperator):
         self.deferrable = deferrable
         self.poll_seconds = poll_seconds
         self.min_defer_seconds = min_defer_seconds
-        self.run_timeout = run_timeout
-        self.outage_timeout = outage_timeout
+        self.run_timeout = duration_or_none(run_timeout, "run_timeout")
+        self.outage_timeout = duration(outage_timeout, "outage_timeout")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """The counts, when the part is over already or the task does not defer.

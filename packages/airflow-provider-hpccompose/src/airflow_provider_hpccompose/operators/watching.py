@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.doors import JobHandle, JobReport
+from airflow_provider_hpccompose.durations import duration, duration_or_none
 from airflow_provider_hpccompose.exceptions import HpcComposeRunTimeout, HpcComposeUnreachable
 from airflow_provider_hpccompose.failures import (
     FATAL_PENDING_REASONS,
@@ -19,8 +20,8 @@ from airflow_provider_hpccompose.failures import (
 from airflow_provider_hpccompose.job_results import handle_from
 from airflow_provider_hpccompose.links import JOB_KEY
 from airflow_provider_hpccompose.log_stream import BYTES_PER_LOOK, LogStream
-from airflow_provider_hpccompose.operators.connected import ConnectedOperator
-from airflow_provider_hpccompose.triggers.waiting import Status, Terms, outcome
+from airflow_provider_hpccompose.operators.job_owner import JobOperator, is_last_try
+from airflow_provider_hpccompose.triggers.waiting import Ignorance, Status, Terms, outcome
 from compose_core import SystemClock
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ _TRIGGER_TIMEOUT = "Trigger timeout"
 _LEAST_POLL_S = 1.0
 
 
-class WatchingOperator(ConnectedOperator):
+class WatchingOperator(JobOperator):
     """Arguments that say how a job is waited for.
+
+    Durations are `timedelta`s or seconds.
 
     :param deferrable: Wait in the triggerer; False: in the worker.
     :param poll_seconds: How often the cluster is asked; the connection's unless it is said.
@@ -54,9 +57,9 @@ class WatchingOperator(ConnectedOperator):
         deferrable: bool = True,
         poll_seconds: float | None = None,
         min_defer_seconds: float = 10.0,
-        queue_timeout: timedelta | None = None,
-        run_timeout: timedelta | None = None,
-        outage_timeout: timedelta = timedelta(hours=1),
+        queue_timeout: timedelta | float | None = None,
+        run_timeout: timedelta | float | None = None,
+        outage_timeout: timedelta | float = timedelta(hours=1),
         fatal_pending_reasons: Sequence[str] = FATAL_PENDING_REASONS,
         on_external_cancel: OnExternalCancel = "fail",
         skip_on_exit_code: int | Collection[int] | None = None,
@@ -68,15 +71,14 @@ class WatchingOperator(ConnectedOperator):
         self.deferrable = deferrable
         self.poll_seconds = poll_seconds
         self.min_defer_seconds = min_defer_seconds
-        self.queue_timeout = queue_timeout
-        self.run_timeout = run_timeout
-        self.outage_timeout = outage_timeout
+        self.queue_timeout = duration_or_none(queue_timeout, "queue_timeout")
+        self.run_timeout = duration_or_none(run_timeout, "run_timeout")
+        self.outage_timeout = duration(outage_timeout, "outage_timeout")
         self.fatal_pending_reasons = tuple(fatal_pending_reasons)
         self.on_external_cancel = on_external_cancel
         self.skip_on_exit_code = skip_on_exit_code
         self.log_services = log_services
         self.on_kill_action = on_kill_action
-        self._job: JobHandle | None = None
         self._job_file = ""
         self._returned: dict[str, Any] = {}
 
@@ -86,12 +88,13 @@ class WatchingOperator(ConnectedOperator):
         Raises: HpcComposeError: the job did not end well, or a limit of the wait was reached.  TaskDeferred: the wait begins.
         """
         self._job = handle
-        report = report or self._look(handle)
-        if report is not None and report.is_over:
-            return self._ended(context, handle, report, {})
-        if self.deferrable:
-            self._defer(context, handle)  # which raises
-        return self._wait_here(context, handle)
+        with self.no_orphan(context):
+            report = report or self._look(handle)
+            if report is not None and report.is_over:
+                return self._ended(context, handle, report, {})
+            if self.deferrable:
+                self._defer(context, handle)  # which raises
+            return self._wait_here(context, handle)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """The result, once the trigger has fired.
@@ -109,11 +112,6 @@ class WatchingOperator(ConnectedOperator):
         if next_method == _FAIL:
             self._clean_up_after_trigger(str((next_kwargs or {}).get("error", "")), context)
         return super().resume_execution(next_method, next_kwargs, context)
-
-    def on_kill(self) -> None:
-        """The worker is told to stop while it watches."""
-        if self._job is not None and self.on_kill_action == "cancel":
-            self.end_quietly(self._job, "The task was killed")
 
     def result(self, context: Context, handle: JobHandle, report: JobReport) -> dict[str, Any]:
         """What the task returns for a job that ended well."""
@@ -167,13 +165,21 @@ class WatchingOperator(ConnectedOperator):
             outage_s=self.outage_timeout.total_seconds(),
         )
         stream, heard_at, report = LogStream(write=self._write), CLOCK.monotonic(), None
+        ignorance = Ignorance()
         while True:
             news = self._look(handle)
             if news is not None:
                 report, heard_at = news, CLOCK.monotonic()
                 self._show_logs(handle, stream)
             silent_s = CLOCK.monotonic() - heard_at
-            status = outcome(terms, report, now=CLOCK.now(), silent_s=silent_s, is_silent=news is None)
+            status = outcome(
+                terms,
+                report,
+                now=CLOCK.now(),
+                silent_s=silent_s,
+                is_silent=news is None,
+                unknown_s=ignorance.after(report, heard_at),
+            )
             if status is not None:
                 break
             CLOCK.sleep(self.interval_s())
@@ -266,12 +272,6 @@ class WatchingOperator(ConnectedOperator):
 
     def _write(self, line: str) -> None:
         self.log.info("%s", line)
-
-
-def is_last_try(context: Context) -> bool:
-    """No other try of this generation follows."""
-    task_instance = context["ti"]
-    return bool(task_instance.try_number > task_instance.max_tries)
 
 
 def _event(status: Status, handle: JobHandle, report: JobReport | None) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.doors import JobHandle, JobReport
+from airflow_provider_hpccompose.durations import duration
 from airflow_provider_hpccompose.exceptions import HpcComposeError, HpcComposeFinalError, HpcComposeUnreachable
 from airflow_provider_hpccompose.failures import failure_of_report
+from airflow_provider_hpccompose.job_results import handle_from, plain_from
 from airflow_provider_hpccompose.open_door import open_door
 from airflow_provider_hpccompose.policies import HAS_RETRY_POLICIES, default_retry_policy
 from airflow_provider_hpccompose.sweep_doors import SweepReport
@@ -44,7 +46,7 @@ class _HpcComposeSensor(BaseSensorOperator):
         hpccompose_conn_id: str | None = None,
         deferrable: bool = True,
         poll_seconds: float = 60.0,
-        outage_timeout: timedelta = timedelta(hours=1),
+        outage_timeout: timedelta | float = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("poke_interval", poll_seconds)
@@ -54,7 +56,8 @@ class _HpcComposeSensor(BaseSensorOperator):
         self.hpccompose_conn_id = hpccompose_conn_id
         self.deferrable = deferrable
         self.poll_seconds = poll_seconds
-        self.outage_timeout = outage_timeout
+        self._silent_since: float | None = None
+        self.outage_timeout = duration(outage_timeout, "outage_timeout")
 
     def execute(self, context: Any) -> Any:
         """What the sensor waited for, as XCom."""
@@ -81,6 +84,21 @@ class _HpcComposeSensor(BaseSensorOperator):
             if self.soft_fail:
                 raise AirflowSkipException(f"soft_fail: {error}") from error
             raise
+
+    def _silence(self, why: str) -> PokeReturnValue:
+        """A look that told nothing: another one follows.
+
+        Raises: HpcComposeUnreachable: the cluster has been silent for `outage_timeout`, as far as this process knows.
+        """
+        self.log.warning("The cluster does not answer: %s", why)
+        now = CLOCK.monotonic()
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if now - self._silent_since >= self.outage_timeout.total_seconds():
+            self._raise_for("outage", why)
+        return PokeReturnValue(is_done=False)
+
+    def _heard(self) -> None:
+        self._silent_since = None
 
     def make_trigger(self, deadline: float) -> BaseTrigger:
         """What waits in the sensor's place."""
@@ -116,11 +134,14 @@ class _JobSensor(_HpcComposeSensor):
     def poke(self, context: Any) -> PokeReturnValue:
         """A look at the job; a cluster that does not answer is asked again."""
         handle = self.handle()
-        with told_to_airflow():
-            (report,) = open_door(self.conn_id(handle)).observe([handle])
+        try:
+            with told_to_airflow():
+                (report,) = open_door(self.conn_id(handle)).observe([handle])
+        except HpcComposeUnreachable as error:
+            return self._silence(str(error))
         if report.verdict == "unreachable":
-            self.log.warning("The cluster does not answer: %s", report.detail or report.reason)
-            return PokeReturnValue(is_done=False)
+            return self._silence(report.detail or report.reason)
+        self._heard()
         if not (report.is_over or Terms(wait_for=self.wait_for).is_reached(report)):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self.answer(handle, report))
@@ -156,14 +177,9 @@ class _JobSensor(_HpcComposeSensor):
     def handle(self) -> JobHandle:
         """The job of the rendered `job_ref`.
 
-        Raises: HpcComposeFinalError: it is no handle.
+        Raises: HpcComposeSpecError: it is no handle.
         """
-        if not isinstance(self.job_ref, Mapping) or not {"job_id", "token", "project_dir"} <= set(self.job_ref):
-            raise HpcComposeFinalError(
-                f"job_ref of {self.task_id} is no job handle but {type(self.job_ref).__name__}; pass the XCom `job` of an operator "
-                "and set render_template_as_native_obj=True on the DAG when you pass it as a template."
-            )
-        return JobHandle.from_json({"key": "", **self.job_ref})
+        return handle_from(self.job_ref, "job_ref")
 
     def conn_id(self, handle: JobHandle) -> str:
         """The sensor's own connection, else the one that the job was submitted through."""
@@ -173,10 +189,11 @@ class _JobSensor(_HpcComposeSensor):
 class HpcComposeStateSensor(_JobSensor):
     """Waits until a job is in one of the states; gives the report on it. Fails when the job ends otherwise."""
 
-    def __init__(self, *, target_states: Sequence[str] = ("COMPLETED",), **kwargs: Any) -> None:
+    def __init__(self, *, target_states: str | Sequence[str] = ("COMPLETED",), **kwargs: Any) -> None:
         """`target_states`: Slurm's words; RUNNING also counts for a job that has run already."""
         super().__init__(**kwargs)
-        self.target_states = sorted({state.upper() for state in target_states})
+        named = [target_states] if isinstance(target_states, str) else target_states
+        self.target_states = sorted({state.upper() for state in named})
 
     @property
     def wait_for(self) -> str:
@@ -260,9 +277,15 @@ class HpcComposeSweepSensor(_HpcComposeSensor):
     def poke(self, context: Any) -> PokeReturnValue:
         """A look at the sweep."""
         conn_id, project_dir, sweep_id = self._place()
-        with told_to_airflow():
-            progress = sweep_report(open_door(conn_id), project_dir, sweep_id)
-        if progress.is_unreachable or not (progress.is_over or self.enough.is_reached(progress)):
+        try:
+            with told_to_airflow():
+                progress = sweep_report(open_door(conn_id), project_dir, sweep_id)
+        except HpcComposeUnreachable as error:
+            return self._silence(str(error))
+        if progress.is_unreachable:
+            return self._silence("the scheduler does not answer")
+        self._heard()
+        if not (progress.is_over or self.enough.is_reached(progress)):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._answer(progress))
 
@@ -299,7 +322,8 @@ class HpcComposeSweepSensor(_HpcComposeSensor):
 
         Raises: HpcComposeFinalError: the rendered `sweep` names no folder.
         """
-        if not isinstance(self.sweep, Mapping) or not self.sweep.get("project_dir"):
+        sweep = plain_from(self.sweep)
+        if not isinstance(sweep, Mapping) or not sweep.get("project_dir"):
             raise HpcComposeFinalError(f"sweep of {self.task_id} is no mapping with `project_dir` and `sweep_id`.")
-        conn_id = self.hpccompose_conn_id or str(self.sweep.get("conn_id") or "hpccompose_default")
-        return conn_id, str(self.sweep["project_dir"]), self.sweep.get("sweep_id")
+        conn_id = self.hpccompose_conn_id or str(sweep.get("conn_id") or "hpccompose_default")
+        return conn_id, str(sweep["project_dir"]), sweep.get("sweep_id")

@@ -13,7 +13,7 @@ from airflow_provider_hpccompose.failures import FATAL_PENDING_REASONS
 from airflow_provider_hpccompose.log_stream import BYTES_PER_LOOK, LogStream
 from airflow_provider_hpccompose.triggers._hub import Look, PollHub, Watcher, hub_of
 from airflow_provider_hpccompose.triggers.task_state import ask_ahead, has_left_its_task, task_state
-from airflow_provider_hpccompose.triggers.waiting import Status, Terms, outcome
+from airflow_provider_hpccompose.triggers.waiting import Ignorance, Status, Terms, outcome
 from airflow_provider_hpccompose.version_compat import AIRFLOW_V_3_3_PLUS
 from compose_core import SystemClock
 
@@ -139,6 +139,7 @@ class HpcComposeTrigger(BaseTrigger):
     async def _wait(self, hub: PollHub, watcher: Watcher, stream: LogStream) -> tuple[Status, Look | None]:
         """Look after look until one ends the wait; the clock ends it also when no look comes."""
         loop, began, look = asyncio.get_running_loop(), asyncio.get_running_loop().time(), None
+        ignorance = Ignorance()
         while True:
             news = await watcher.next(within_s=self.poll_seconds)
             look = news or look
@@ -149,7 +150,10 @@ class HpcComposeTrigger(BaseTrigger):
                     await self._stream_logs(hub, watcher.handle, news.report, stream)
             is_silent = silent_s > 3 * self.poll_seconds + _HANGS_S or (look is not None and bool(look.error))
             report = look.report if look else None
-            status = outcome(self._terms, report, now=CLOCK.now(), silent_s=silent_s, is_silent=is_silent)
+            unknown_s = ignorance.after(report, look.good_at if look else began)
+            status = outcome(
+                self._terms, report, now=CLOCK.now(), silent_s=silent_s, is_silent=is_silent, unknown_s=unknown_s
+            )
             if status is not None:
                 return status, look
 

@@ -12,9 +12,26 @@ if TYPE_CHECKING:
 Status = Literal["done", "timeout", "queue_timeout", "fatal_pending", "lost", "outage"]
 """How a wait ends. `done`: what was waited for is there, or the job is over and it never will be."""
 
+LOST_AFTER_S = 600.0
+"""So long nobody may know anything of a job, its record included, before it counts as lost: a folder that is mounted late comes back."""
 _PENDING = "PENDING"
 _SERVICE = "service:"
 _STATES = "states:"
+
+
+@dataclass(slots=True)
+class Ignorance:
+    """How long the answers have been that nothing is known of a job."""
+
+    since: float | None = None
+
+    def after(self, report: JobReport | None, at: float) -> float:
+        """Seconds, with this newest answer and the time that it came; 0 when something is known."""
+        if report is None or report.verdict != "unknown":
+            self.since = None
+            return 0.0
+        self.since = at if self.since is None else self.since
+        return at - self.since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +85,25 @@ def service_of(wait_for: str) -> str:
 
 
 def outcome(
-    terms: Terms, report: JobReport | None, *, now: float, silent_s: float = 0.0, is_silent: bool = False
+    terms: Terms,
+    report: JobReport | None,
+    *,
+    now: float,
+    silent_s: float = 0.0,
+    is_silent: bool = False,
+    unknown_s: float = 0.0,
 ) -> Status | None:
     """How the wait ends now; None: it goes on.
 
-    `silent_s` is how long ago the cluster last answered. While it is silent nothing but that silence ends the wait: a job that a
-    deadline would cancel may have ended well in the meantime.
+    `silent_s` is how long ago the cluster last answered, `unknown_s` how long it has answered that it knows nothing of the job. While
+    it is silent nothing but that silence ends the wait: a job that a deadline would cancel may have ended well in the meantime.
     """
     if report is not None and report.is_over:
         return "lost" if report.verdict == "unknown" else "done"
     if is_silent or report is None:
         return "outage" if is_silent and silent_s >= terms.outage_s else None
+    if unknown_s >= LOST_AFTER_S:
+        return "lost"
     if terms.is_reached(report):
         return "done"
     return _limits(terms, report, now)
