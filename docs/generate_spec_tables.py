@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from compose_core.spec.executable import NOT_EXECUTED_YET
 from compose_core.spec.grammar import COMPOSE
 from compose_core.spec.kinds import (
     MEMORY,
@@ -28,13 +27,11 @@ from compose_core.spec.kinds import (
     Typed,
 )
 from docs.generated_blocks import rewrite, slug, table
+from docs.refusals import rules_of_keys
+from docs.spec_examples import example_of
 
 PAGE = Path(__file__).parent / "spec.md"
-COLUMNS = ["key", "holds", "default", "executed", "what it is for"]
-KeyPath = tuple[str, ...]
-_UNSPECIFIC = ("text", "a path")
-"""Kinds whose example says nothing about the key."""
-
+COLUMNS = ["key", "holds", "default", "example", "rules", "what it is for"]
 HEADINGS = {
     "compose": "The file",
     "service": "services.NAME",
@@ -54,10 +51,11 @@ def heading_of(section: Section) -> str:
 def blocks() -> dict[str, str]:
     """Name of each section to its table."""
     found: dict[str, str] = {}
-    for section, path, executed in _sections(COMPOSE, (), executed=True):
+    rules = rules_of_keys()
+    for section in sections(COMPOSE):
         if section.name not in found:
             rows = [
-                _row(key, entry, (*path, key), executed=executed)
+                _row(key, entry, example_of(section, key), rules.get((section.name, key), ()))
                 for key, entry in section.entries.items()
                 if entry.written
             ]
@@ -65,38 +63,32 @@ def blocks() -> dict[str, str]:
     return found
 
 
-def _sections(kind: Kind, path: KeyPath, *, executed: bool) -> Iterator[tuple[Section, KeyPath, bool]]:
-    """Every section with the key path under which it is met, and whether this release executes what stands there."""
+def sections(kind: Kind) -> Iterator[Section]:
+    """Every section, in the order in which a reader meets it; some more than once."""
     if isinstance(kind, Section):
-        yield kind, path, executed
-        for key, entry in kind.entries.items():
-            yield from _sections(entry.kind, (*path, key), executed=executed and _is_executed((*path, key)))
+        yield kind
+        for entry in kind.entries.values():
+            yield from sections(entry.kind)
     elif isinstance(kind, Typed):
         for section in kind.sections.values():
-            yield from _sections(section, path, executed=executed)
+            yield from sections(section)
     elif isinstance(kind, ListOf):
-        yield from _sections(kind.item, path, executed=executed)
+        yield from sections(kind.item)
     elif isinstance(kind, MapOf):
-        yield from _sections(kind.value, (*path, "*"), executed=executed)
+        yield from sections(kind.value)
     elif isinstance(kind, Either):
-        yield from _sections(kind.mapping, path, executed=executed)
+        yield from sections(kind.mapping)
 
 
-def _is_executed(path: KeyPath) -> bool:
-    same = tuple("x-runtime" if part == "x-enroot" else part for part in path)
-    return same not in NOT_EXECUTED_YET
-
-
-def _row(key: str, entry: Entry, path: KeyPath, *, executed: bool) -> list[str]:
+def _row(key: str, entry: Entry, example: str, rules: Iterable[str]) -> list[str]:
     name = f"**`{key}`**" if entry.required else f"`{key}`"
     default = "" if entry.default is None else f"`{_plain(entry.default)}`"
-    is_executed = "yes" if executed and _is_executed(path) else "not yet"
-    return [name, _holds(entry), default, is_executed, entry.doc]
+    told = " ".join(f"[{code}](refusals.md#{code})" for code in rules)
+    return [name, _holds(entry), default, f"`{example}`" if example else "", told, entry.doc]
 
 
 def _holds(entry: Entry) -> str:
-    example = "" if entry.example is None else f" (`{_plain(entry.example)}`)"
-    text = _shape(entry.kind).partition(" (`")[0] + example if example else _shape(entry.kind)
+    text = _shape(entry.kind)
     short = sorted({_short(schema) for schema in entry.shorthand})
     return f"{text}; or {' or '.join(short)}" if short else text
 
@@ -104,8 +96,7 @@ def _holds(entry: Entry) -> str:
 def _shape(kind: Kind) -> str:
     match kind:
         case Text():
-            text = kind.what + (", also of several lines" if kind.lines else "")
-            return f"{text} (`{kind.example}`)" if kind.example and kind.what not in _UNSPECIFIC else text
+            return kind.what + (", also of several lines" if kind.lines else "")
         case Integer():
             return f"integer ≥ {kind.minimum}" if kind.maximum is None else f"integer {kind.minimum}–{kind.maximum}"
         case Number():

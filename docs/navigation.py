@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 NAVIGATION: dict[str, tuple[str, ...]] = {
-    "Begin": ("quickstart", "examples"),
-    "Use": ("execution-model", "sweeps", "observability"),
+    "Begin": ("why", "quickstart", "tasks", "examples"),
+    "Use": ("execution-model", "images", "sweeps", "observability", "runbook", "troubleshooting"),
     "From a workflow": ("snakemake", "airflow"),
-    "Come from elsewhere": ("from-docker-compose", "from-snakemake-slurm"),
-    "Look up": ("spec", "commands", "exactly-once", "files"),
+    "Come from elsewhere": ("from-docker-compose", "from-sbatch", "from-snakemake-slurm"),
+    "Look up": ("spec", "refusals", "commands", "exit-statuses", "json", "files", "exactly-once", "glossary"),
+    "Judge it": ("support", "security"),
     "Change it": ("architecture", "dependencies"),
 }
 """Heading to pages, each the name of a file in docs/ without its ending."""

@@ -7,9 +7,7 @@ import importlib
 import re
 import shlex
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
@@ -17,20 +15,24 @@ from pydantic import BaseModel
 
 import compose_core.records
 from compose_core import supervisor
-from compose_core.cli.main import PLUMBING, every_command, run
+from compose_core.cli.main import PLUMBING, every_command
 from compose_core.errors import SpecError
 from compose_core.plan import PlanContext, build_plan
 from compose_core.render.description import job_description
 from compose_core.spec import load_spec
 from compose_core.spec.executable import NOT_EXECUTED_YET
-from docs import generate_command_tables, generate_spec_tables
+from compose_core.spec.findings import Findings
+from compose_core.spec.grammar import COMPOSE
+from compose_core.spec.kinds import Either
+from compose_core.spec.nodes import MapNode
+from compose_core.spec.yaml_tree import read_yaml
+from docs import generate_all, generate_diagrams, generate_refusals, generate_spec_tables
 from docs.generated_blocks import filled, slug
 from docs.navigation import NAVIGATION
 from docs.site_pages import staged_pages
+from docs.spec_examples import WRITTEN, example_of
+from tests.docs.page_blocks import PAGES, ROOT, Block, blocks_of, prose_of
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("packages/*/README.md")])
-_FENCE = re.compile(r"^( *)(`{3,})(.*)$")
 _CALL = re.compile(r"(?:^|(?<=[;&|$(] )|(?<=\$ ))(?:\S*/)?hpcc (?P<words>.*?)(?= (?:&&|\|\|?|>|2>|#)|;|$)")
 
 ABSOLUTE_PATHS = (
@@ -39,39 +41,6 @@ ABSOLUTE_PATHS = (
 )  # fmt: skip
 """Where a path in a page may begin: names that mean the same on every machine."""
 HOSTS = ("0.0.0.0", "127.0.0.1", "keepachangelog.com", "semver.org", "localhost")
-
-
-class Block(NamedTuple):
-    """One fenced block of a page."""
-
-    page: Path
-    line: int
-    info: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
-
-
-def blocks_of(page: Path) -> Iterator[Block]:
-    """Every fenced block of the page."""
-    closing, info, start, lines = "", "", 0, list[str]()
-    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
-        match = _FENCE.match(line)
-        if closing and line.strip() == closing:
-            yield Block(page, start, info, "\n".join(lines) + "\n")
-            closing = ""
-        elif closing:
-            lines.append(line)
-        elif match:
-            closing, info, start, lines = match[2], match[3].strip(), number, []
-    assert not closing, f"{page}:{start}: the block is not closed"
-
-
-def prose_of(page: Path) -> str:
-    """The page without its fenced blocks."""
-    text = page.read_text(encoding="utf-8")
-    return re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -154,45 +123,51 @@ def check_call(words: list[str]) -> None:
         commands[name].make_context(name, rest)
 
 
-VALIDATED = [
-    pytest.param(before, block, id=str(block))
-    for before, block in pairwise(BLOCKS)
-    if before.page == block.page
-    and before.info in ("yaml", "yaml invalid")
-    and block.info == "console"
-    and re.match(r"\$ hpcc (validate|plan) ", block.text)
-]
+@pytest.mark.parametrize("page", generate_all.PAGES, ids=lambda page: page.stem)
+def test_the_generated_parts_of_a_page_are_current(page: Path) -> None:
+    """`python -m docs.generate_all` brings them up to date."""
+    text = page.read_text(encoding="utf-8")
+    assert filled(text, generate_all.PAGES[page]()) == text
 
 
-@pytest.mark.parametrize(("before", "block"), VALIDATED)
-def test_what_a_page_shows_of_a_check_is_what_the_command_says(
-    before: Block, block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The block above the command is its compose file."""
-    monkeypatch.chdir(tmp_path)
-    typed, _, shown = block.text.partition("\n")
-    words = shlex.split(typed.removeprefix("$ hpcc "))
-    (tmp_path / words[words.index("-f") + 1]).write_text(before.text, encoding="utf-8")
-    run(words)
-    out, err = capsys.readouterr()
-    assert [line.rstrip() for line in (err + out).splitlines()] == shown.splitlines()
+def test_no_page_has_a_generated_part_that_nobody_compares() -> None:
+    marked = {page for page in PAGES if "<!-- generated: " in re.sub(r"`[^`]*`", "", page.read_text(encoding="utf-8"))}
+    assert marked == set(generate_all.PAGES)
 
 
-def test_a_check_is_shown_somewhere() -> None:
-    """The test above has work to do."""
-    assert len(VALIDATED) >= 2
+def test_the_drawings_are_current_and_each_is_shown() -> None:
+    shown = set(re.findall(r"\]\(diagrams/([a-z-]+)\.svg\)", "".join(prose_of(page) for page in PAGES)))
+    assert {path.stem for path in generate_diagrams.FOLDER.iterdir()} == set(generate_diagrams.DRAWINGS) == shown
+    for name, drawing in generate_diagrams.DRAWINGS.items():
+        text = (generate_diagrams.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+        assert text == generate_diagrams.svg(drawing), name
 
 
-def test_the_tables_of_the_compose_file_are_current() -> None:
-    """`python -m docs.generate_spec_tables` brings them up to date."""
-    page = generate_spec_tables.PAGE.read_text(encoding="utf-8")
-    assert filled(page, generate_spec_tables.blocks()) == page
+def test_every_rule_of_a_key_is_explained() -> None:
+    page = generate_refusals.PAGE.read_text(encoding="utf-8")
+    codes = set(re.findall(r"^### ([a-z0-9-]+)$", page, flags=re.MULTILINE))
+    linked = set(re.findall(r"\(refusals\.md#([a-z0-9-]+)\)", generate_spec_tables.PAGE.read_text(encoding="utf-8")))
+    assert len(linked) >= 50
+    assert linked <= codes
 
 
-def test_the_tables_of_the_commands_are_current() -> None:
-    """`python -m docs.generate_command_tables` brings them up to date."""
-    page = generate_command_tables.PAGE.read_text(encoding="utf-8")
-    assert filled(page, generate_command_tables.blocks()) == page
+def test_every_example_of_a_key_is_read_by_what_the_key_holds() -> None:
+    """Who copies it from the table gets no error of form."""
+    shown = 0
+    for section in {section.name: section for section in generate_spec_tables.sections(COMPOSE)}.values():
+        for key, entry in section.entries.items():
+            text = example_of(section, key)
+            if text and entry.written and not (entry.shorthand or isinstance(entry.kind, Either)):
+                findings = Findings()
+                node = read_yaml(text.encode(), "example.yaml", findings)
+                assert isinstance(node, MapNode)
+                entry.kind.read(node.items[key], (key,), findings)
+                assert findings.in_order() == (), f"{section.name}.{text}"
+            shown += bool(text)
+    assert shown >= 130
+    assert {key for _, key in WRITTEN} <= {
+        key for section in generate_spec_tables.sections(COMPOSE) for key in section.entries
+    }
 
 
 def test_the_readme_names_every_key_that_is_not_executed_yet() -> None:
@@ -245,10 +220,13 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors_of(file), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+WRITTEN_FOR_READERS = [page for page in PAGES if page.name != "refusals.md"]  # whose examples are cases of the tests
+
+
+@pytest.mark.parametrize("page", WRITTEN_FOR_READERS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_names_no_place_of_one_machine(page: Path) -> None:
     """Its paths and hosts mean the same to every reader."""
-    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"^<!--.*?-->$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     paths = re.findall(r"(?<![\w.~}*)/:>-])/(?!/)[A-Za-z][\w.-]*(?:/[\w.-]+)*", re.sub(r"https?://\S+", "", text))
     strange = [path for path in paths if not path.startswith(ABSOLUTE_PATHS) and path not in CONTAINER_PATHS]
     assert strange == []
@@ -283,7 +261,7 @@ def test_the_site_has_a_page_for_every_example_and_loses_no_block() -> None:
     for page in ROOT.glob("docs/*.md"):
         text = staged["index.md" if page.name == "README.md" else page.name]
         assert [block for block in blocks_of(page) if block.text not in text] == []
-        assert "<!--" not in text
+        assert [line for line in text.splitlines() if line.startswith("<!--")] == []
         assert "](../" not in text
 
 

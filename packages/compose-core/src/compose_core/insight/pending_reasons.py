@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_WORDS = {
+REASON_WORDS: dict[str, str] = {
     "Priority": "other jobs have a higher priority; this one waits for its turn",
     "Resources": "the resources that it asks for are not free at the moment",
     "Dependency": "it waits for another job",
@@ -49,6 +49,7 @@ _WORDS = {
     "launch_failed_requeued_held": "it could not be started and is held; `scontrol release` tries again",
     "user_env_retrieval_failed_requeued_held": "the user's environment could not be read; it is held",
 }
+"""Slurm's reason to what it means; names of limits are read by `reason_in_words`."""
 _LIMITED = {
     "Cpu": "CPUs",
     "CPU": "CPUs",
@@ -81,7 +82,9 @@ def reason_in_words(reason: str) -> str:
     `reason` may carry a remark: `ReqNodeNotAvail, UnavailableNodes:n[1-3]`.
     """
     word, _, remark = reason.strip("() ").partition(",")
-    known = _WORDS.get(word.strip().replace(" ", "_"), _WORDS.get(word.strip(), "")) or _limit_in_words(word.strip())
+    known = REASON_WORDS.get(word.strip().replace(" ", "_"), REASON_WORDS.get(word.strip(), "")) or _limit_in_words(
+        word.strip()
+    )
     nodes = remark.partition("UnavailableNodes:")[2].strip()
     return f"{known} ({nodes})" if known and nodes else known
 
