@@ -4,7 +4,7 @@ On the private Slurm cluster of the tests. The peer gets an environment of its o
 default settings and `--jobs` large enough for everything that is ready. Calls of Slurm's programs are counted by stand-ins on PATH,
 those that jobs make included. CPU time is that of Snakemake's own process tree plus what the accounting tells of the jobs.
 
-    python benchmarks/snakemake_peer.py [--short 60] [--only short,chain] [--who ours,peer] [--json FILE]
+    python benchmarks/snakemake_peer.py [--short 60] [--only short,chain] [--who ours,packed,direct,peer] [--json FILE]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -31,7 +31,14 @@ from tests.slurm.bench import SlurmBench, missing_requirements
 
 PEER = "snakemake-executor-plugin-slurm==2.*"
 PROGRAMS = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "sinfo", "srun", "sacctmgr", "sshare")
-PACKED = "packed"
+SIDES = {
+    "ours": ("short", "chain", "fan", "group", "restart", "toy"),
+    "packed": ("short", "toy"),
+    "direct": ("short", "chain", "fan", "restart", "toy"),
+    "packed-direct": ("toy",),
+    "peer": ("short", "chain", "fan", "group", "restart"),
+}
+"""Who runs what: of short jobs alone there are enough for packs, and an inner Snakemake is what a group is about."""
 STATUS = ("squeue", "sacct", "scontrol")
 STAND_IN = """#!/bin/sh
 echo {name} >> {log}
@@ -45,7 +52,7 @@ rule all:
     input: expand("out/{{i}}", i=range({jobs}))
 rule short:
     output: "out/{{i}}"
-    shell: "echo {{wildcards.i}} > {{output}}"
+    shell: "echo {{wildcards.i}} >> ran.log; echo {{wildcards.i}} > {{output}}"
 """
 CHAIN = """
 rule a:
@@ -107,6 +114,8 @@ class Figures:
     cpu_s: float
     """Of Snakemake's own process tree."""
     cpu_in_jobs_s: float
+    memory_mib: float
+    """The most that Snakemake's own process had."""
 
     @property
     def cpu_per_job_s(self) -> float:
@@ -162,7 +171,8 @@ class Course:
         first_job = self._last_job() + 1
         before = os.times()
         begin = time.monotonic()
-        ok = drive(Run(side, folder, self.environment(side, folder)))
+        run = Run(side, folder, self.environment(side, folder))
+        ok = drive(run)
         wall_s = time.monotonic() - begin
         after = os.times()
         if not ok:
@@ -180,6 +190,7 @@ class Course:
             calls=dict(calls),
             cpu_s=round(after.children_user + after.children_system - before.children_user - before.children_system, 1),
             cpu_in_jobs_s=round(self._cpu_of_jobs(first_job), 1),
+            memory_mib=round(run.peak_kib[-1] / 1024, 1),
         )
 
     def _last_job(self) -> int:
@@ -224,6 +235,7 @@ class Run:
     side: Side
     folder: Path
     environment: dict[str, str]
+    peak_kib: list[int] = field(default_factory=list)
 
     def start(self, *more: str) -> subprocess.Popen[bytes]:
         """Its output in `run.log`."""
@@ -243,12 +255,28 @@ class Run:
     def to_the_end(self, *more: str) -> bool:
         """True: it ended well within the limit."""
         process = self.start(*more)
-        try:
-            return process.wait(LIMIT_S) == 0
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        deadline = time.monotonic() + LIMIT_S
+        while time.monotonic() < deadline:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                self.peak_kib.append(usage.ru_maxrss)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return process.returncode == 0
+            time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self.peak_kib.append(0)
+        return False
+
+    def each_once(self, jobs: int) -> bool:
+        """Every short job ran once, and left what it should."""
+        if not self.to_the_end():
             return False
+        numbers = [str(number) for number in range(jobs)]
+        ran = (self.folder / "ran.log").read_text().split()
+        return sorted(ran) == sorted(numbers) and all(
+            (self.folder / "out" / number).read_text() == f"{number}\n" for number in numbers
+        )
 
     def killed_and_restarted(self) -> bool:
         """kill -9 when all three jobs run, then the same command again."""
@@ -270,10 +298,11 @@ class Run:
         return self.to_the_end("--rerun-incomplete")
 
 
-def scenarios(short: int) -> dict[str, tuple[str, int, Callable[[Run], bool]]]:
+def scenarios(short: int, toy: int) -> dict[str, tuple[str, int, Callable[[Run], bool]]]:
     """Workflow, jobs, and how it is driven."""
     return {
-        "short": (SHORT.format(jobs=short), short, lambda run: run.to_the_end()),
+        "short": (SHORT.format(jobs=short), short, lambda run: run.each_once(short)),
+        "toy": (SHORT.format(jobs=toy), toy, lambda run: run.each_once(toy)),
         "chain": (CHAIN, 4, lambda run: run.to_the_end()),
         "fan": (FAN, 13, lambda run: run.to_the_end()),
         "group": (GROUP, 4, lambda run: run.to_the_end("--group-components", "together=4")),
@@ -297,13 +326,14 @@ def peer_environment(folder: Path) -> str:
 def table(rows: list[Figures]) -> str:
     """One line per workflow and executor."""
     lines = [
-        f"{'workflow':<10}{'executor':<10}{'ok':<5}{'wall s':>8}{'sbatch':>8}{'status':>8}{'all calls':>11}{'CPU s/job':>11}"
+        f"{'workflow':<10}{'executor':<14}{'ok':<5}{'wall s':>8}{'sbatch':>8}{'status':>8}{'all calls':>11}{'CPU s/job':>11}"
+        f"{'MiB':>7}"
     ]
     for row in rows:
         calls = sum(row.calls.values())
         lines.append(
-            f"{row.scenario:<10}{row.who:<10}{'yes' if row.ok else 'NO':<5}{row.wall_s:>8.1f}{row.sbatch:>8}{row.status:>8}"
-            f"{calls:>11}{row.cpu_per_job_s:>11.2f}"
+            f"{row.scenario:<10}{row.who:<14}{'yes' if row.ok else 'NO':<5}{row.wall_s:>8.1f}{row.sbatch:>8}{row.status:>8}"
+            f"{calls:>11}{row.cpu_per_job_s:>11.2f}{row.memory_mib:>7.0f}"
         )
     return "\n".join(lines)
 
@@ -312,8 +342,13 @@ def main() -> int:
     """0 also where there is nothing to measure with."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--short", type=int, default=60, help="jobs of the workflow of short jobs (default 60)")
-    parser.add_argument("--only", default="", help="workflows, by commas: short, chain, fan, group, restart")
-    parser.add_argument("--who", default="ours,peer", help="ours, peer or both")
+    parser.add_argument("--toy", type=int, default=2000, help="jobs of the large workflow of short jobs (default 2000)")
+    parser.add_argument(
+        "--only",
+        default="short,chain,fan,group,restart",
+        help="workflows, by commas: short, chain, fan, group, restart, toy",
+    )
+    parser.add_argument("--who", default="ours,packed,direct,peer", help=f"by commas: {', '.join(SIDES)}")
     parser.add_argument(
         "--pack", type=int, default=20, help="short jobs that share a task in the packed run (default 20)"
     )
@@ -338,31 +373,28 @@ def main() -> int:
     return 0 if all(row.ok for row in rows) else 1
 
 
+def side(name: str, asked: argparse.Namespace, course: Course) -> Side:
+    """The executor of that name; the peer's environment lies where all nodes see it."""
+    if name == "peer":
+        return Side(name, peer_environment(asked.peer_environment or course.folder / "peer"), ("--executor", "slurm"))
+    pack = ("--hpccompose-pack", str(asked.pack)) if "packed" in name else ()
+    direct = ("--hpccompose-runner", "direct") if "direct" in name else ()
+    return Side(name, sys.executable, ("--executor", "hpccompose", *pack, *direct))
+
+
 def measure(asked: argparse.Namespace) -> list[Figures]:
     """All that was asked for, on one cluster."""
-    chosen = {
-        name: one for name, one in scenarios(asked.short).items() if not asked.only or name in asked.only.split(",")
-    }
+    who, only = asked.who.split(","), asked.only.split(",")
     rows: list[Figures] = []
     with contextlib.ExitStack() as stack:
         bench = stack.enter_context(SlurmBench(nodes=2))
         course = Course(bench)
-        sides = []
-        if "ours" in asked.who:
-            ours = ("--executor", "hpccompose")
-            sides.append(Side("ours", sys.executable, ours))
-            sides.append(Side(PACKED, sys.executable, (*ours, "--hpccompose-pack", str(asked.pack))))
-        if "peer" in asked.who:
-            python = peer_environment(
-                asked.peer_environment or course.folder / "peer-environment"
-            )  # where all nodes see it
-            sides.append(Side("peer", python, ("--executor", "slurm")))
-        for scenario, (snakefile, jobs, drive) in chosen.items():
-            for side in sides:
-                if side.who == PACKED and scenario != "short":
-                    continue
-                rows.append(course.measure(scenario, side, snakefile, jobs, drive))
-                print(table(rows[-1:]).splitlines()[1], file=sys.stderr, flush=True)
+        sides = [side(name, asked, course) for name in who]
+        for scenario, (snakefile, jobs, drive) in scenarios(asked.short, asked.toy).items():
+            for one in sides:
+                if scenario in only and scenario in SIDES[one.who]:
+                    rows.append(course.measure(scenario, one, snakefile, jobs, drive))
+                    print(table(rows[-1:]).splitlines()[1], file=sys.stderr, flush=True)
     return rows
 
 
