@@ -92,7 +92,15 @@ class World:
         active, self.active_jobs[:] = list(self.active_jobs), []
         self.active_jobs.extend(asyncio.run(self.jobs.check(active)))
 
-    def finish(self, placed: Placed, *, ok: bool = True, exit_code: int | None = None, message: str = "") -> None:
+    def finish(
+        self,
+        placed: Placed,
+        *,
+        ok: bool = True,
+        exit_code: int | None = None,
+        message: str = "",
+        took_s: float = 60.0,
+    ) -> None:
         """The job's runner writes how it ended."""
         write_result(
             placed.result,
@@ -105,7 +113,7 @@ class World:
                 ok=ok,
                 exit_code=(0 if ok else 1) if exit_code is None else exit_code,
                 started_at=self.cluster.clock.now(),
-                ended_at=self.cluster.clock.now() + 60,
+                ended_at=self.cluster.clock.now() + took_s,
                 max_rss_bytes=150 * 1024 * 1024,
                 host="node3",
                 message=message,
