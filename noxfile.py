@@ -89,7 +89,12 @@ def adapters(session: nox.Session, host: str) -> None:
     folder, *requirements = ADAPTERS[host]
     session.install(*group("test"), *requirements, "-e", CORE, "-e", folder)
     session.run("python", "tests/bench/install_debian.py", host)
-    side_by_side = ("-n", "2", "--dist", "loadfile") if host == "snakemake" else ()  # one Airflow fills the machine
+    side_by_side = (
+        "-n",
+        "2",
+        "--dist",
+        "loadfile" if host == "snakemake" else "loadgroup",
+    )  # one whole Airflow for all
     run_pytest(session, "-m", "adapters and not faults", *side_by_side, f"tests/{host}", report=f"adapters-{host}")
 
 
@@ -108,8 +113,15 @@ def oldest_airflow(session: nox.Session) -> None:
         "adapters and not faults and not whole_airflow",
     )
     run_pytest(
-        session, *chosen, "--ignore=tests/airflow/test_sweep_tasks.py", "tests/airflow"
-    )  # the examples have a sweep
+        session,
+        *chosen,
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "--ignore=tests/airflow/test_sweep_tasks.py",  # the examples have a sweep
+        "tests/airflow",
+    )
 
 
 @nox.session

@@ -1,6 +1,6 @@
 """What becomes of jobs when people and machines interfere with a real Airflow: duplicates, orphans, false successes, and how fast it is.
 
-    python benchmarks/airflow_faults.py [--events 20] [--seed 1] [--instant 60]
+    python benchmarks/airflow_faults.py [--events 20] [--minutes 60] [--seed 1] [--instant 60]
 
 A private Airflow and a private Slurm; four tasks are kept busy while random events happen: tasks are marked failed or cleared, workers
 die right after sbatch, triggerer and scheduler are killed and started again, jobs are cancelled by hand, the controller stops for a while.
@@ -200,10 +200,14 @@ def latencies(storm: Storm) -> list[float]:
     return found
 
 
-def storm(world: World, slurm: SlurmBench, events: int, seed: int) -> bool:
+def storm(world: World, slurm: SlurmBench, events: int, seed: int, minutes: float) -> bool:
     """The figures of one storm; whether all of them are as they should be."""
     storm = Storm(world, slurm, seed)
+    until = time.monotonic() + minutes * 60
     for number in range(events):
+        if time.monotonic() > until:
+            print(f"{minutes:g} minutes have passed: {number} of {events} events happened")
+            break
         storm.keep_busy()
         time.sleep(storm.random.uniform(1, 8))
         try:
@@ -251,6 +255,7 @@ def instant(world: World, count: int) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=60.0, help="no new event happens after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--instant", type=int, default=60, help="jobs that end at once; 0: none")
     options = parser.parse_args()
@@ -269,7 +274,11 @@ def main() -> int:
         with AirflowBench(environment=environment, dags=[DAGS / "scenarios.py"]) as bench:
             bench.wait_for_dags("one_job", "named_rows")
             good = not options.events or storm(
-                World(bench, SLURM, slurm.shared_dir / "storm", slurm), slurm, options.events, options.seed
+                World(bench, SLURM, slurm.shared_dir / "storm", slurm),
+                slurm,
+                options.events,
+                options.seed,
+                options.minutes,
             )
             good &= not options.instant or instant(World(bench, LOCAL, Path(local) / "instant"), options.instant)
     return 0 if good else 1

@@ -17,7 +17,7 @@ from airflow_provider_hpccompose.sweep_doors import SweepHandle
 from compose_core import SystemClock
 from tests.slurm.bench import SlurmBench
 
-pytestmark = [pytest.mark.adapters]
+pytestmark = [pytest.mark.adapters, pytest.mark.faults]
 CLOCK = SystemClock()
 TRIALS = 200
 

@@ -69,13 +69,17 @@ class Run:
     ) -> dict[str, Any]:
         return self.client.wait_for_task(self.dag_id, self.run_id, task_id, states, timeout, try_number=try_number)
 
-    def wait_until_watched(self, try_number: int = 1) -> None:
+    def wait_until_watched(self) -> None:
         """Wait until the trigger runs, which the job's lines in the task's log show: before that, nobody can be told of a kill."""
         self.client.wait(
-            lambda: True if " speaks" in self.log(try_number=try_number) else None,
+            lambda: True if " speaks" in self.log_of_try() else None,
             200,
-            what=lambda: f"the job's lines in the log: {self.log(try_number=try_number)}",
+            what=lambda: f"the job's lines in the log: {self.log_of_try()}",
         )
+
+    def log_of_try(self) -> str:
+        """The log of the newest try, which is not the first one where Airflow itself could not start that."""
+        return self.log(try_number=self.task()["try_number"])
 
     def mark(self, state: str, task_id: str = "job") -> None:
         self.client.mark(self.dag_id, self.run_id, task_id, state)

@@ -141,7 +141,7 @@ class HpcComposeTrigger(BaseTrigger):
         loop, began, look = asyncio.get_running_loop(), asyncio.get_running_loop().time(), None
         ignorance = Ignorance()
         while True:
-            news = await watcher.next(within_s=self.poll_seconds)
+            news = await watcher.next(within_s=2 * self.poll_seconds)  # looks come sooner; this is for when they do not
             look = news or look
             silent_s = loop.time() - (look.good_at if look else began)
             if news is not None:
