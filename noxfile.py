@@ -89,12 +89,7 @@ def adapters(session: nox.Session, host: str) -> None:
     folder, *requirements = ADAPTERS[host]
     session.install(*group("test"), *requirements, "-e", CORE, "-e", folder)
     session.run("python", "tests/bench/install_debian.py", host)
-    side_by_side = (
-        "-n",
-        "2",
-        "--dist",
-        "loadfile" if host == "snakemake" else "loadgroup",
-    )  # one whole Airflow for all
+    side_by_side = ("-n", "2", "--dist", "loadfile")  # the one file that starts a whole Airflow mostly waits for it
     run_pytest(session, "-m", "adapters and not faults", *side_by_side, f"tests/{host}", report=f"adapters-{host}")
 
 
@@ -118,7 +113,7 @@ def oldest_airflow(session: nox.Session) -> None:
         "-n",
         "2",
         "--dist",
-        "loadgroup",
+        "loadfile",
         "--ignore=tests/airflow/test_sweep_tasks.py",  # the examples have a sweep
         "tests/airflow",
     )

@@ -22,22 +22,14 @@ pytest.register_assert_rewrite("tests.airflow.scenarios")  # their assertions ar
 
 collect_ignore_glob = [] if find_spec("airflow") else ["test_*.py"]
 """Beside no Airflow there is nothing to import; `nox -s adapters` runs all of them."""
-_SHARED = {"bench": {"airflow_bench", "airflow_programs", "slurm_bench"}, "dag-tests": {"dag_tests"}}
 DAGS = Path(__file__).resolve().parent / "dags"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who asks for the bench needs a whole Airflow; who shares what is long in starting runs in one process (`--dist loadgroup`)."""
+    """Who asks for the bench needs a whole Airflow."""
     for item in items:
-        if Path(__file__).parent not in item.path.parents:
-            continue
-        asked = set(getattr(item, "fixturenames", ()))
-        if {"airflow_bench", "airflow_programs"} & asked:
+        if {"airflow_bench", "airflow_programs"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.whole_airflow)
-        if find_spec("xdist"):
-            shared = next((name for name, what in _SHARED.items() if what & asked), item.path.stem)
-            item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.airflow.connections import SSH_NOBODY_THERE, SSH_UNKNOWN_HOST, SSH_WRONG_KEY
+from tests.airflow.connections import DASHBOARD, SSH_NOBODY_THERE, SSH_UNKNOWN_HOST, SSH_WRONG_KEY
 from tests.airflow.world import Run, World
 
 Scenario = Callable[[World], None]
@@ -25,6 +25,11 @@ def a_job_succeeds(world: World) -> None:
     assert result["services"]["app"]["exit_code"] == 0
     assert f"app of {ran.job_id} speaks" in run.log()
     assert run.task()["try_number"] == 1
+    links = run.client.links(run.dag_id, run.run_id, "job")
+    page = handle["dashboard_url"]
+    assert page.startswith(DASHBOARD)
+    assert ran.job_id in page
+    assert links == {"HPC job": page, "Batch log": f"{page}/logs/batch", "Submitted script": f"{page}/script"}
 
 
 def a_job_is_watched_by_a_worker(world: World) -> None:

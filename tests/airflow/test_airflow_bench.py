@@ -1,4 +1,4 @@
-"""The bench itself: a real Airflow that does what its REST driver asks, and leaves nothing behind however its test ends."""
+"""The bench itself leaves nothing behind however its test ends; that it does what it is asked for is seen in the scenarios."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.airflow.airflow_bench import AirflowBench
 from tests.slurm.bench_processes import processes_of
 
 pytestmark = pytest.mark.adapters
 
 _HANGS_IN_ITS_START = """
 import sys, time
-from tests.airflow.airflow_bench import AirflowBench
 
 class Hanging(AirflowBench):
     def airflow(self, *arguments, **options):  # the first thing that is asked for when the database is up
@@ -25,21 +23,6 @@ class Hanging(AirflowBench):
 
 Hanging().start()
 """
-
-
-def test_a_mapped_task_runs_and_is_cleared_alone(airflow_bench: AirflowBench) -> None:
-    """Trigger, wait, states, XCom, log and clear are what every scenario is made of."""
-    client = airflow_bench.client
-    airflow_bench.wait_for_dags("bench_probe")
-    run = client.trigger("bench_probe")
-    assert client.wait_for_run("bench_probe", run) == "success"
-    assert client.states("bench_probe", run) == {f"double[{index}]": "success" for index in range(3)}
-    assert client.xcom("bench_probe", run, "double", map_index=2) == 6
-    assert "Returned value was: 6" in client.log("bench_probe", run, "double", map_index=2)
-    client.clear("bench_probe", run, [["double", 1]])
-    again = client.wait_for_task("bench_probe", run, "double", {"success"}, map_index=1, try_number=2)
-    assert again["try_number"] == 2
-    assert client.task("bench_probe", run, "double", 0)["try_number"] == 1
 
 
 @pytest.mark.usefixtures("airflow_programs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.slurm.bench import SlurmBench
 pytestmark = [pytest.mark.adapters, pytest.mark.faults]
 
 SECOND = "second triggerer"
+POLL_S = 5.0
+"""As the DAGs of the bench ask for."""
 
 
 @pytest.fixture
@@ -166,6 +169,17 @@ def test_a_service_that_the_kernel_kills_is_no_success(world: World) -> None:
     run = world.start("one_job", world.project("killed", "kill -KILL $$"))
     assert run.end(300) == "failed"
     assert len(run.ran()) == len(run.submitted()) == run.task()["try_number"] == 3
+
+
+def test_a_task_ends_soon_after_its_job(world: World) -> None:
+    """One interval until the end is seen, ten seconds for Airflow to go on with the task and end it."""
+    waits = []
+    for number in range(3):
+        run = world.start("one_job", world.project(f"prompt{number}", "sleep 20; date +%s.%N > ended"))
+        assert run.end() == "success"
+        ended = float((run.folder / "ended").read_text())
+        waits.append(datetime.fromisoformat(run.task()["end_date"]).timestamp() - ended)
+    assert max(waits) <= POLL_S + 10, waits
 
 
 def test_forty_mapped_tasks_are_forty_jobs(world: World) -> None:

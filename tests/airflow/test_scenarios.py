@@ -70,6 +70,21 @@ def told(scenario: Scenario, world: World) -> None:
         raise
 
 
+def test_a_mapped_task_runs_and_is_cleared_alone(airflow_bench: AirflowBench) -> None:
+    """Trigger, wait, states, XCom, log and clear are what every scenario is made of."""
+    client = airflow_bench.client
+    airflow_bench.wait_for_dags("bench_probe")
+    run = client.trigger("bench_probe")
+    assert client.wait_for_run("bench_probe", run) == "success"
+    assert client.states("bench_probe", run) == {f"double[{index}]": "success" for index in range(3)}
+    assert client.xcom("bench_probe", run, "double", map_index=2) == 6
+    assert "Returned value was: 6" in client.log("bench_probe", run, "double", map_index=2)
+    client.clear("bench_probe", run, [["double", 1]])
+    again = client.wait_for_task("bench_probe", run, "double", {"success"}, map_index=1, try_number=2)
+    assert again["try_number"] == 2
+    assert client.task("bench_probe", run, "double", 0)["try_number"] == 1
+
+
 @pytest.mark.parametrize("case", list(CASES))
 def test_scenario(case: str, outcomes: dict[str, Future[None]]) -> None:
     """See the scenario's own words."""
