@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -126,7 +127,22 @@ def adapter_faults(session: nox.Session, host: str) -> None:
     folder, *requirements = ADAPTERS[host]
     session.install(*group("test"), *requirements, "-e", CORE, "-e", folder)
     session.run("python", "tests/bench/install_debian.py", host)
+    if host == "snakemake":
+        session.env["HPCC_SNAKEMAKE_SOURCE"] = str(snakemake_source(session))
     run_pytest(session, "-m", "adapters and faults", "--timeout=1800", f"tests/{host}", report=f"faults-{host}")
+
+
+def snakemake_source(session: nox.Session) -> Path:
+    """The unpacked source of the installed Snakemake, whose own tests are no part of its wheel."""
+    version = str(session.run("python", "-c", "import snakemake; print(snakemake.__version__)", silent=True)).strip()
+    cache = Path(session.cache_dir)
+    folder = cache / f"snakemake-{version}"
+    if not folder.is_dir():
+        session.install("pip")
+        source = ("--no-deps", "--no-binary=snakemake", f"snakemake=={version}")
+        session.run("python", "-m", "pip", "download", "--quiet", *source, "--dest", str(cache))
+        shutil.unpack_archive(cache / f"snakemake-{version}.tar.gz", cache, filter="data")
+    return folder
 
 
 @nox.session

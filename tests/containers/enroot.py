@@ -26,6 +26,8 @@ URI = re.compile(
     r"docker://(?:(?P<user>[^@/#]+)@)?(?:(?P<registry>[^#/]+)#)?(?P<image>[a-z0-9._/-]+)"
     r"(?::(?P<tag>[A-Za-z0-9._-]+))?(?P<digest>@sha256:[0-9a-f]{64})?"
 )
+HOST_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+"""Those of the host, in every container.  Source: enroot 4.1, conf/mounts/20-config.fstab."""
 NO = re.compile(r"(no?|N[oO]?|[fF](alse)?|FALSE)")
 OPTIONS: dict[str, dict[str, tuple[str, bool]]] = {
     "import": {"-a": ("arch", True), "--arch": ("arch", True), "-o": ("output", True), "--output": ("output", True)},
@@ -276,6 +278,8 @@ def enter(description: Mapping[str, Any]) -> NoReturn:
         bind(source, merged / target, options)
     (merged / "tmp").mkdir(exist_ok=True)
     mount("tmpfs", "tmp", str(merged / "tmp"), "mode=1777")
+    for name in HOST_FILES:
+        bind(name, merged / name.lstrip("/"), "rbind,ro")
     for fields in description["mounts"]:
         bind_as_fstab(fields, merged)
     if not description["writable"]:

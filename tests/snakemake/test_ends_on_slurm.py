@@ -1,4 +1,4 @@
-"""Ends that only a real cluster has: put back into the queue, out of time."""
+"""Ends that a scheduler brings about: put back into the queue, out of time."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_a_job_that_is_put_back_into_the_queue_is_waited_for(slurm_workflow: Wor
 
 
 @pytest.mark.faults
-def test_a_job_out_of_time_says_so(slurm_workflow: Workflow) -> None:
+def test_a_job_out_of_time_says_so(workflow: Workflow) -> None:
     """With the limit that it had, and what to change."""
-    slurm_workflow.write("""
+    workflow.write("""
         rule slow:
             output: "slow.txt"
             resources: runtime=1
             shell: "sleep 600"
         """)
-    run = slurm_workflow.run("--jobs", "1", "--hpccompose-poll-seconds", "5", "slow.txt", timeout=280)
+    run = workflow.run("--jobs", "1", "--hpccompose-poll-seconds", "5", "slow.txt", timeout=280)
     assert run.returncode == 1
     assert "TIMEOUT" in run.stdout, run.stdout
     assert "runtime" in run.stdout

@@ -187,10 +187,10 @@ print(json.dumps([started, sorted({name.partition(".")[0] for name in sys.module
 """
 
 
-def test_k_the_import_starts_nothing_and_loads_nothing_heavy() -> None:
+def test_k_the_import_starts_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None:
     """Nor do the settings, which every process makes; `test_discovery.py` has the figure in milliseconds."""
     shown = subprocess.run(
-        [sys.executable, "-c", LOADED], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", LOADED], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60
     ).stdout
     assert json.loads(shown) == [[], []]
 

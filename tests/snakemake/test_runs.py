@@ -107,6 +107,59 @@ def test_a_local_rule_runs_here_and_a_checkpoint_is_followed(local_workflow: Wor
     assert local_workflow.exists("done/1", "done/2")
 
 
+def test_retries_checkpoints_and_pipes_on_a_cluster(slurm_workflow: Workflow) -> None:
+    """Every attempt asks Slurm for its own memory, a checkpoint decides what follows, both ends of a pipe are one job."""
+    slurm_workflow.write("""
+        def parts(wildcards):
+            folder = checkpoints.split.get().output[0]
+            return expand("done/{n}", n=glob_wildcards(folder + "/{n}.part").n)
+        rule all:
+            input: "scaled.txt", parts, "piped.txt"
+        rule scaled:
+            output: "scaled.txt"
+            retries: 2
+            resources: mem_mb=lambda wildcards, attempt: 100 * attempt, runtime=2
+            shell: "scontrol show job $SLURM_JOB_ID | grep -o 'mem=[0-9]*M' | head -1 >> asked; "
+                   "test {resources.mem_mb} -ge 200 && cp asked {output}"
+        checkpoint split:
+            output: directory("parts")
+            resources: mem_mb=50, runtime=2
+            shell: "mkdir {output}; touch {output}/1.part {output}/2.part"
+        rule each:
+            input: "parts/{n}.part"
+            output: "done/{n}"
+            resources: mem_mb=50, runtime=2
+            shell: "touch {output}"
+        rule writes:
+            output: pipe("through")
+            resources: mem_mb=50, runtime=2
+            shell: "echo text > {output}"
+        rule reads:
+            input: "through"
+            output: "piped.txt"
+            resources: mem_mb=50, runtime=2
+            shell: "cat {input} > {output}"
+        """)
+    run = slurm_workflow.run("--jobs", "10", timeout=280)
+    assert run.returncode == 0, run.stdout
+    assert slurm_workflow.text("scaled.txt").split() == ["mem=100M", "mem=200M"]
+    assert slurm_workflow.exists("done/1", "done/2")
+    assert slurm_workflow.text("piped.txt") == "text\n"
+
+
+def test_a_local_job_that_somebody_cancels_fails(local_workflow: Workflow) -> None:
+    """As with `hpcc cancel` in the workflow's folder."""
+    from compose_core import cancel, tracked_jobs
+
+    local_workflow.write('rule long:\n    output: "long.txt"\n    shell: "touch begun; sleep 120"\n')
+    process = local_workflow.start("--jobs", "2", "--hpccompose-poll-seconds", "2", "long.txt")
+    local_workflow.until(lambda: local_workflow.exists("begun"), what="the start of the job", seconds=120)
+    [record] = tracked_jobs(local_workflow.folder).records
+    cancel(local_workflow.site, record)
+    assert process.wait(120) == 1
+    assert "CANCELLED: job" in local_workflow.said()
+
+
 def test_an_interrupted_workflow_cancels_its_jobs(workflow: Workflow) -> None:
     """Ctrl-C leaves nothing behind."""
     workflow.write('rule long:\n    output: "long.txt"\n    shell: "touch begun; sleep 120; touch {output}"\n')

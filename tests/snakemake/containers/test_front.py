@@ -17,15 +17,9 @@ from snakemake_executor_plugin_hpccompose.containers import (
     stand_in,
     step_aside,
 )
-from snakemake_executor_plugin_hpccompose.containers.front import (
-    Mount,
-    Refusal,
-    all_mounts,
-    enroot_argv,
-    mounts_of,
-    parse_exec,
-    pyxis_argv,
-)
+from snakemake_executor_plugin_hpccompose.containers.front.runtimes import enroot_argv, pyxis_argv
+from snakemake_executor_plugin_hpccompose.containers.front.surroundings import all_mounts
+from snakemake_executor_plugin_hpccompose.containers.front.words import Mount, Refusal, mounts_of, parse_exec
 from tests.snakemake.workflow import Workflow
 
 pytestmark = pytest.mark.adapters

@@ -17,6 +17,12 @@ from tests.slurm.conftest import skip_or_fail_without
 pytestmark = pytest.mark.adapters
 
 
+@pytest.fixture(autouse=True)
+def _workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the workflow, where it is written down what was fetched."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def open_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerBench]:
     """A registry without logins."""
@@ -147,12 +153,7 @@ def test_an_image_is_prepared_as_the_mapping_file_says(open_registry: ContainerB
         shown = ["unsquashfs", "-cat", str(folder / "x.simg"), "etc/prepared"]
         return subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()
 
-    before = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        assert [fetched("one"), fetched("one"), fetched("two")] == [["one"], ["one"], ["two"]]
-    finally:
-        os.chdir(before)
+    assert [fetched("one"), fetched("one"), fetched("two")] == [["one"], ["one"], ["two"]]
 
 
 def test_an_image_that_cannot_be_fetched_names_its_line(open_registry: ContainerBench, tmp_path: Path) -> None:
@@ -160,14 +161,9 @@ def test_an_image_that_cannot_be_fetched_names_its_line(open_registry: Container
     url = f"docker://{open_registry.registry}/team/none:1"
     (tmp_path / "Snakefile").write_text(f'rule a:\n    output: "x"\n    container: "{url}"\n    shell: "true"\n')
     environment = open_registry.environment({"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")})
-    before = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        stand_in("enroot", [], environment)
-        command = ["apptainer", "pull", "--name", "x.simg", url]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    finally:
-        os.chdir(before)
+    stand_in("enroot", [], environment)
+    command = ["apptainer", "pull", "--name", "x.simg", url]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("Snakefile:3: ")
     assert url.removeprefix("docker://").partition("/")[2].partition(":")[0] in done.stderr

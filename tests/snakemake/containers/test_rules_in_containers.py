@@ -2,89 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.containers.bench import LOGIN, PASSWORD, ContainerBench, missing_programs
-from tests.slurm.bench import SlurmBench
-from tests.slurm.conftest import skip_or_fail_without
+from tests.snakemake.containers.images import BASH, HOST, PLACES, Images, make_image, run
 from tests.snakemake.workflow import Workflow
 
 pytestmark = pytest.mark.adapters
 
-PLACES = [
-    pytest.param(("local", "enroot"), id="local-enroot"),
-    pytest.param(("slurm", "enroot"), id="slurm-enroot", marks=pytest.mark.faults),
-    pytest.param(("slurm", "pyxis"), id="slurm-pyxis"),
-]
-"""Enroot in a job of Slurm is the same as here but for the node: it runs with the long tests."""
-BASH = '#!/bin/sh\nexec /bin/sh "$@"\n'
-PYTHON = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
-"""The host's, whose folders the test mounts: an image for tests has none."""
 HOSTILE = 'it\'s "so" $(touch broken) `touch broken` \\ * ; &\nsecond line'
-
-
-class Images:
-    """A private registry below the folder that all nodes share, with one image, also as a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.bench = ContainerBench(folder, wants_login=True)
-
-    def up(self) -> None:
-        self.bench.up()
-        self.tool = self.bench.push(
-            "team/tool",
-            environment={"ROLE": "image", "PATH": "/opt/tool:/usr/local/bin:/usr/bin:/bin"},
-            entrypoint=["/bin/echo", "the entrypoint"],
-            working_dir="/srv",
-            files={"/bin/bash": BASH, "/opt/tool/ask": '#!/bin/sh\necho "asked $ROLE"\n', "/opt/tool/python": PYTHON},
-        )
-        (self.bench.folder / "enroot").mkdir()
-        credentials = f"machine {self.bench.registry} login {LOGIN} password {PASSWORD}\n"
-        (self.bench.folder / "enroot" / ".credentials").write_text(credentials)
-
-    def environment(self, environment: dict[str, str]) -> dict[str, str]:
-        return {**self.bench.environment(environment), "ENROOT_CONFIG_PATH": str(self.bench.folder / "enroot")}
-
-
-@pytest.fixture(scope="module")
-def images(slurm_bench: SlurmBench) -> Iterator[Images]:
-    """Nodes have a /tmp of their own."""
-    skip_or_fail_without(missing_programs())
-    images = Images(Path(tempfile.mkdtemp(prefix="containers-", dir=slurm_bench.shared_dir)))
-    images.up()
-    try:
-        yield images
-    finally:
-        images.bench.down()
-
-
-@pytest.fixture(params=PLACES)
-def place(
-    request: pytest.FixtureRequest, images: Images, slurm_bench: SlurmBench, shared_tmp: Path
-) -> Iterator[tuple[Workflow, str]]:
-    """An empty workflow on the engine, and the container runtime."""
-    engine, runtime = request.param
-    given = (
-        dict(slurm_bench.environment) if engine == "slurm" else {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
-    )
-    workflow = Workflow(shared_tmp / "work", engine, images.environment(given))
-    yield workflow, runtime
-    workflow.end()
-
-
-def run(place: tuple[Workflow, str], *more: str, **environment: str) -> str:
-    """Snakemake with containers, which must end well; what it said."""
-    workflow, runtime = place
-    arguments = ["--sdm", "apptainer", "--hpccompose-container-runtime", runtime, "-j", "10", "--show-failed-logs"]
-    done = workflow.run(*arguments, *more, timeout=200, **environment)
-    assert done.returncode == 0, done.stdout[-6000:]
-    return done.stdout
 
 
 def test_rules_run_in_their_images(place: tuple[Workflow, str], images: Images) -> None:
@@ -131,8 +56,7 @@ def test_rules_run_in_their_images(place: tuple[Workflow, str], images: Images) 
         "write.py",
     )
     make_image(images, file)
-    host = [folder for folder in ("/usr", "/lib", "/lib64", sys.base_prefix, sys.prefix) if Path(folder).exists()]
-    run(place, "--hpccompose-container-mounts", *host, HOSTILE=HOSTILE)
+    run(place, "--hpccompose-container-mounts", *HOST, HOSTILE=HOSTILE)
     assert workflow.text("pulled.txt").splitlines() == ["asked image", str(workflow.folder), "2", 'NAME="team/tool"']
     assert workflow.text("hostile.txt") == HOSTILE
     assert not workflow.exists("broken")
@@ -143,17 +67,6 @@ def test_rules_run_in_their_images(place: tuple[Workflow, str], images: Images) 
     if runtime == "enroot":  # under srun it is that of srun
         row = workflow.text("shadow.bench").splitlines()[1].split("\t")
         assert float(row[2]) > 100, "max_rss in MB is that of the command in the container"
-
-
-def make_image(images: Images, file: Path) -> None:
-    """The image as a file, as a user has it from `enroot import`."""
-    import subprocess
-
-    environment = images.environment({"PATH": os.environ["PATH"], "HOME": str(images.bench.folder)})
-    uri = f"docker://{images.tool.replace('/', '#', 1)}"
-    subprocess.run(
-        ["enroot", "import", "--output", str(file), "--", uri], env=environment, check=True, capture_output=True
-    )
 
 
 @pytest.mark.parametrize("place", PLACES[:1], indirect=True)
@@ -172,3 +85,47 @@ def test_a_rule_that_fails_in_its_image_fails(place: tuple[Workflow, str], image
     done = workflow.run(*arguments)
     assert done.returncode == 1
     assert "these are the last words" in done.stdout
+
+
+CONDA = """#!/bin/sh
+case "$1" in
+  --version) echo "conda 25.1.0" ;;
+  info) echo '{"conda_prefix": "/opt/conda", "platform": "linux-64"}' ;;
+  env)
+    while [ $# -gt 0 ]; do
+      case "$1" in --file) file=$2 ;; --prefix) prefix=$2 ;; esac
+      shift
+    done
+    mkdir -p "$prefix/bin"
+    { echo '#!/bin/sh'; echo "echo made of $(grep -c tool "$file") line in $(head -1 /etc/os-release)"; } > "$prefix/bin/in-env"
+    chmod +x "$prefix/bin/in-env" ;;
+esac
+"""
+"""What Snakemake calls of conda: an environment is a folder with a program that tells where it was made."""
+ACTIVATE = "CONDA_PREFIX=$1\nPATH=$1/bin:$PATH\nexport CONDA_PREFIX PATH\n"
+
+
+@pytest.mark.parametrize("place", [PLACES[0], PLACES[2]], indirect=True)
+def test_conda_in_a_container(place: tuple[Workflow, str], images: Images) -> None:
+    """The environment is made by the image's conda before the jobs start, and activated in the image."""
+    workflow, runtime = place
+    name = f"team/conda-{runtime}"
+    files = {"/bin/bash": BASH, "/opt/tool/conda": CONDA, "/opt/conda/bin/activate": ACTIVATE}
+    image = images.bench.push(name, environment={"PATH": "/opt/tool:/usr/local/bin:/usr/bin:/bin"}, files=files)
+    workflow.write("dependencies: [tool]\n", "env.yaml")
+    own = workflow.write(CONDA, "bin/conda")  # Snakemake tidies up with the host's
+    own.chmod(0o755)
+    workflow.write(
+        f"""
+        rule all:
+            output: "out.txt"
+            conda: "env.yaml"
+            container: "docker://{image}"
+            shell: 'in-env > {{output}}; case "$CONDA_PREFIX" in "$PWD"/.snakemake/conda/*) echo active >> {{output}};; esac'
+        """
+    )
+    arguments = ["--sdm", "apptainer", "conda", "--hpccompose-container-runtime", runtime, "-j", "2"]
+    path = f"{own.parent}:{workflow.environment['PATH']}"
+    done = workflow.run(*arguments, "--show-failed-logs", timeout=200, PATH=path)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert workflow.text("out.txt").splitlines() == [f"made of 1 line in NAME={name}", "active"]

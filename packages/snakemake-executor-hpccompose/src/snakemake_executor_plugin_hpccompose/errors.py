@@ -33,12 +33,13 @@ def why_not_submitted(job: ReadyJob, error: Exception) -> str:
     """What keeps this job from being submitted, with the file and the line that the cause or the rule is written at."""
     from compose_core import PrepareFailed
 
-    if isinstance(error, RuleError):
-        return str(error)
     places = job.compose.places if job.compose is not None else {}
     failed = error.services if isinstance(error, PrepareFailed) else ()
     where = next((places[name] for name in failed if name in places), None)
     if where is None and job.facts.snakefile:
         where = Location(file=job.facts.snakefile, line=job.facts.line)
+    if isinstance(error, RuleError):
+        error.where = error.where or where
+        return str(error)
     told = str(error) if isinstance(error, HpccError) else f"{type(error).__name__}: {error}"
     return f"rule {job.facts.title}: {where}: {told}" if where else told

@@ -81,7 +81,7 @@ def remove_unpacked(environment: Mapping[str, str]) -> None:
     if environment.get(PROGRAMS):
         from shutil import rmtree
 
-        from snakemake_executor_plugin_hpccompose.containers.front import rootfs_folder
+        from snakemake_executor_plugin_hpccompose.containers.front.root_file_systems import rootfs_folder
 
         rmtree(rootfs_folder(environment), ignore_errors=True)  # what cannot be removed is litter, and the job is well
 
