@@ -9,6 +9,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "migrate": (
         ("hpcc migrate docker-compose.yaml -o compose.yaml", "write the new file, and say what changed"),
+        ("hpcc migrate --without-containers -o compose.yaml", "for a machine that has no container runtime"),
         ("hpcc migrate --format json", "the file, the account and what is wrong as one object"),
     ),
     "validate": (

@@ -33,8 +33,13 @@ _TITLES: tuple[tuple[NoteKind, str, str | None], ...] = (
 @click.argument("source", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="PATH", type=click.Path(path_type=Path), help="Write the new file there.")
 @click.option("--force", is_flag=True, help="Replace the file of --output.")
+@click.option(
+    "--without-containers",
+    is_flag=True,
+    help="Run the programs of the machine itself: images are left out, mounted folders named by their real place.",
+)
 @options.common
-def migrate(tools: Tools, source: Path | None, output: Path | None, force: bool) -> int:
+def migrate(tools: Tools, source: Path | None, output: Path | None, force: bool, without_containers: bool) -> int:
     """Read → convert → write → check."""
     from compose_core.migrate import migrate_file
 
@@ -42,7 +47,7 @@ def migrate(tools: Tools, source: Path | None, output: Path | None, force: bool)
     folder = Path(os.path.abspath(output)).parent if output is not None else Path(os.path.abspath(file)).parent  # noqa: PTH100 - links stay
     if output is not None and os.path.lexists(output) and not force:
         raise UsageError(f"{output} is there already", remedy="Use another name, or --force to replace it.")
-    made = migrate_file(file, shown=str(file), to=folder)
+    made = migrate_file(file, shown=str(file), to=folder, has_containers=not without_containers)
     text = made.text()
     problems = _problems(tools, text, output or folder / "compose.yaml", folder)
     if output is not None:

@@ -14,6 +14,7 @@ from compose_core.migrate.hosts import HostNames
 from compose_core.migrate.local_extends import with_inherited
 from compose_core.migrate.nodes import child, map_of, nodes_of, text_of, texts_of
 from compose_core.migrate.notes import Note, Notes
+from compose_core.migrate.on_host import to_host
 from compose_core.migrate.service import Converted, Surroundings, convert_service
 from compose_core.migrate.volumes import Volumes
 from compose_core.spec.findings import Findings
@@ -50,8 +51,8 @@ class Migration:
         return f"{head}# By hand:\n{todo}{body}"
 
 
-def migrate_file(path: Path, *, shown: str, to: Path) -> Migration:
-    """The docker-compose file as a file that lies in the folder `to`.
+def migrate_file(path: Path, *, shown: str, to: Path, has_containers: bool = True) -> Migration:
+    """The docker-compose file as a file that lies in the folder `to`; without containers for the host backend.
 
     Raises: SpecError: it cannot be read, or has no services.
     """
@@ -76,9 +77,13 @@ def migrate_file(path: Path, *, shown: str, to: Path) -> Migration:
         notes=notes,
     )
     made = [convert_service(name, node, around) for name, node in services.items.items() if isinstance(node, MapNode)]
+    for one in () if has_containers else made:
+        to_host(one, to, notes)
     _settle(made, notes)
     _root_keys(root, notes)
     spec = _spec(root, source, made, notes)
+    if not has_containers:
+        spec = {"name": spec["name"], "runtime": {"backend": "host"}, **spec}
     return Migration(spec=spec, notes=notes.in_order(), folders=tuple(volumes.folders), source=shown)
 
 

@@ -31,7 +31,7 @@ class Volumes:
     def mount(self, node: Node, path: KeyPath) -> str | None:
         """`source:target[:ro]`; None when there is nothing to mount (then that is noted)."""
         if isinstance(node, ScalarNode):
-            source, target, options = _parts(node.text)
+            source, target, options = mount_parts(node.text)
             kind = "bind" if source.startswith((".", "/", "~", "$")) else "volume" if source else "anonymous"
             is_read_only = "ro" in options.split(",")
         else:
@@ -67,7 +67,7 @@ class Volumes:
         return folder
 
 
-def _parts(text: str) -> tuple[str, str, str]:
+def mount_parts(text: str) -> tuple[str, str, str]:
     """Source, target and options of the short form; a colon inside of `${…}` separates nothing."""
     parts, depth, current = [], 0, ""
     for character in text:
