@@ -6,13 +6,14 @@ import asyncio
 import contextvars
 import itertools
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
-from airflow_provider_hpccompose.doors import JobHandle, JobReport, LogChunk, LogRequest
-from airflow_provider_hpccompose.triggers._hub import PollHub, hub_of
+from airflow_provider_hpccompose.doors import Door, JobHandle, JobReport, LogChunk, LogRequest
+from airflow_provider_hpccompose.triggers._hub import REOPEN_S, PollHub, hub_of
 from compose_core.testing import FakeClock
-from tests.airflow.virtual_time import ScriptedDoor, handle, hub_at, report, run_virtually
+from tests.airflow.virtual_time import InlineLanes, ScriptedDoor, handle, hub_at, report, run_virtually
 
 pytestmark = pytest.mark.adapters
 
@@ -74,6 +75,35 @@ def test_the_newest_look_replaces_one_that_was_not_taken(clock: FakeClock) -> No
             return look.report.state
 
     assert run_virtually(clock, sleep_long()) == "COMPLETED"
+
+
+@pytest.mark.parametrize(("then", "asked"), [("moved", [2, 1]), ("same", [3]), ("unreadable", [3])])
+def test_a_connection_that_is_edited_counts_for_tasks_that_wait_already(
+    clock: FakeClock, then: str, asked: list[int]
+) -> None:
+    """The triggerer runs for months; what cannot be read leaves the door as it is."""
+    doors = [ScriptedDoor(), ScriptedDoor()]
+    doors[0].described_by = doors[1].described_by = ("here",)
+    opened: list[str] = []
+
+    async def opener(conn_id: str) -> Door:
+        opened.append(conn_id)
+        if len(opened) == 1:
+            return cast("Door", doors[0])
+        if then == "unreadable":
+            raise OSError("the API server is away")
+        doors[1].described_by = ("there" if then == "moved" else "here",)
+        return cast("Door", doors[1])
+
+    async def watch() -> None:
+        hub = PollHub("hpc", opener=opener, lanes=InlineLanes(), jitter=lambda: 1.0)
+        with hub.watching(handle(), REOPEN_S - 10.0) as watcher:
+            for _ in range(3):
+                await watcher.next()
+
+    run_virtually(clock, watch())
+    assert [len(door.looks) for door in doors if door.looks] == asked
+    assert len(opened) == 2
 
 
 def test_it_stops_with_its_last_watcher_and_does_not_ask_sooner_when_it_starts_again(clock: FakeClock) -> None:

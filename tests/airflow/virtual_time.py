@@ -83,6 +83,8 @@ class ScriptedDoor:
     said: Callable[[Mapping[str, int]], LogChunk] = lambda offsets: LogChunk()
     error: Exception | None = None
     """Raised instead of any answer."""
+    described_by: tuple[object, ...] = ()
+    """As of a door that a connection describes."""
 
     def observe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
         self.looks.append(len(handles))

@@ -242,6 +242,8 @@ class CallingDoor(SweepCalls):
     cluster: str = ""
     """What people call the cluster; for jobs that went to no cluster by name."""
     dashboard = Dashboard()
+    described_by: tuple[Any, ...] = ()
+    """What decides where it leads: the settings of its connections."""
 
     def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one question."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_hpccompose.doors import JobHandle, JobReport
+from airflow_provider_hpccompose.finding import find_known
 from airflow_provider_hpccompose.triggers.task_state import has_left_its_task
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def active_jobs(door: Door, *, instance: str, task_of: TaskLookup, now: float, o
 
 
 def _jobs(door: Door, entries: Mapping[str, KeyEntry], now: float) -> Iterator[ActiveJob]:
-    found = door.find(sorted(entries)) if entries else {}
+    found = find_known(door, sorted(entries))
     keys = sorted(found)
     reports = door.observe([found[key] for key in keys]) if keys else []
     for key, report in zip(keys, reports, strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hpccompose.dashboards import Dashboard
-from airflow_provider_hpccompose.doors import CallingDoor, Door, JobHandle, SubmitRequest, without_airflow
+from airflow_provider_hpccompose.doors import CallingDoor, JobHandle, SubmitRequest, without_airflow
 from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError
 from airflow_provider_hpccompose.settings import ConnectionSettings
 from airflow_provider_hpccompose.staging import send_inputs, with_local_places
@@ -72,7 +72,7 @@ class SshDoor(CallingDoor):
         return super().rank_trials(request, jobs, sweep_id=sweep_id, dest=dest, top=top)
 
 
-def ssh_door(settings: ConnectionSettings, connection: Any = None) -> Door:
+def ssh_door(settings: ConnectionSettings, connection: Any = None) -> SshDoor:
     """The door that the settings describe; `connection` is an Airflow connection of type `ssh`, whose host and keys are used.
 
     Raises: HpcComposeConnectionError: no host is named, or the keys cannot be used.

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_hpccompose.core_errors import told_to_airflow
 from airflow_provider_hpccompose.doors import (
     ArtifactReport,
+    CallingDoor,
     Door,
     JobHandle,
     JobReport,
@@ -151,14 +152,22 @@ def door_of(settings: ConnectionSettings, ssh_connection: Any = None) -> Door:
     if settings.transport == "ssh":
         from airflow_provider_hpccompose.ssh_door import ssh_door
 
-        return ssh_door(settings, ssh_connection)
-    return LocalDoor(
-        Path(settings.workspace),
-        engine=settings.engine,
-        conn_id=settings.conn_id,
-        cluster=settings.cluster,
-        dashboard=settings.dashboard,
-    )
+        door: CallingDoor = ssh_door(settings, ssh_connection)
+    else:
+        door = LocalDoor(
+            Path(settings.workspace),
+            engine=settings.engine,
+            conn_id=settings.conn_id,
+            cluster=settings.cluster,
+            dashboard=settings.dashboard,
+        )
+    door.described_by = (settings, _ssh_fields(ssh_connection))
+    return door
+
+
+def _ssh_fields(connection: Any) -> tuple[Any, ...]:
+    """What decides where an `ssh` connection leads, and by which keys."""
+    return tuple(getattr(connection, name, None) for name in ("host", "port", "login", "extra"))
 
 
 def _found(conn_id: str, get: Callable[[str], Any]) -> Any:

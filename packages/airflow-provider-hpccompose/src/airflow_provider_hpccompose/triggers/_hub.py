@@ -34,6 +34,8 @@ TOLD_AT_ONCE = 50
 MAX_BACK_OFF = 16
 """So many intervals lie at most between two looks when the cluster does not answer."""
 JITTER = 0.1
+REOPEN_S = 300.0
+"""So often the connection is read again: it may be edited while tasks are deferred."""
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -121,6 +123,7 @@ class PollHub:
         self._watchers: dict[JobKey, set[Watcher]] = {}
         self._looks: dict[JobKey, Look] = {}
         self._door: Door | None = None
+        self._opened_at = 0.0
         self._opening = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._log_reads = LogReads(self.read)
@@ -160,7 +163,22 @@ class PollHub:
         async with self._opening:
             if self._door is None:
                 self._door = await self._opener(self.conn_id)
+                self._opened_at = _loop_time()
             return self._door
+
+    async def _follow_connection(self) -> None:
+        """A new door where the connection says something else than it did; what cannot be read leaves the one that there is."""
+        if self._door is None or _loop_time() - self._opened_at < REOPEN_S:
+            return
+        self._opened_at = _loop_time()
+        try:
+            door = await self._opener(self.conn_id)
+        except Exception as error:  # noqa: BLE001  (the API server may be away, or the connection be deleted)
+            log.warning("Connection %s cannot be read again: %s", self.conn_id, error)
+            return
+        if getattr(door, "described_by", None) != getattr(self._door, "described_by", None):
+            log.info("Connection %s was changed.", self.conn_id)
+            self._door = door
 
     def close(self) -> None:
         """Let its threads end; its loop is gone."""
@@ -208,6 +226,7 @@ class PollHub:
         """One question for all jobs; whatever goes wrong is told to the watchers, who know how long they can wait."""
         handles = [next(iter(group)).handle for group in self._watchers.values()]
         try:
+            await self._follow_connection()
             door = await self.door()
             reports = await self._lanes.run("look", lambda: door.observe(handles))
             news = dict(zip(map(_key, handles), reports, strict=True))

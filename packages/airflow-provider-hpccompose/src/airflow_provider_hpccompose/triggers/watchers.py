@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_hpccompose.finding import find_known
 from airflow_provider_hpccompose.triggers._hub import MAX_BACK_OFF, MIN_POLL_S, hub_of
 from compose_core import SystemClock
 
@@ -90,7 +91,7 @@ def ended_jobs(
         for entry in door.keys("", since)
         if all(entry.labels.get(name) == value for name, value in labels.items())
     }
-    found = door.find(list(entries)) if entries else {}
+    found = find_known(door, list(entries))
     waiting = [(key, handle) for key, handle in found.items() if handle.token not in known]
     reports = door.observe([handle for _key, handle in waiting]) if waiting else []
     return [
