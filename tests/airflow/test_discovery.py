@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_hpccompose.connection_form import conn_fields
+
 pytestmark = pytest.mark.adapters
 
 
@@ -32,13 +34,19 @@ def python(airflow_home: Path, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_airflow_lists_the_provider_with_its_version(airflow_home: Path) -> None:
-    """`airflow providers list` is where an operator of Airflow looks first; the entry point's data must pass Airflow's own schema."""
-    listed = python(airflow_home, "-m", "airflow", "providers", "list", "--output", "json")
-    assert listed.returncode == 0, listed.stderr
-    rows = json.loads(listed.stdout[listed.stdout.index("[") :])
-    ours = [row for row in rows if row["package_name"] == "airflow-provider-hpccompose"]
-    assert [row["version"] for row in ours] == ["0.1.0"]
+def test_airflow_shows_the_provider_with_all_its_parts(airflow_home: Path) -> None:
+    """`airflow providers get` is where an operator of Airflow looks first; the entry point's data must pass Airflow's own schema."""
+    asked = ("providers", "get", "airflow-provider-hpccompose", "--full", "--output", "json")
+    shown = python(airflow_home, "-m", "airflow", *asked)
+    assert shown.returncode == 0, shown.stderr
+    (ours,) = json.loads(shown.stdout[shown.stdout.index("[") :])
+    assert ours["versions"] == ["0.1.0"]
+    kinds = {
+        "operators", "sensors", "hooks", "triggers", "connection-types", "extra-links", "task-decorators", "asset-uris", "cli", "config",
+    }  # fmt: skip
+    assert {name for name in kinds if not ours.get(name)} == set()
+    (form,) = ours["connection-types"]
+    assert set(form["conn-fields"]) == set(conn_fields())
 
 
 def test_describing_the_provider_does_not_import_airflow(airflow_home: Path) -> None:
