@@ -185,7 +185,7 @@ def test_a_task_ends_soon_after_its_job(world: World) -> None:
 def test_forty_mapped_tasks_are_forty_jobs(world: World) -> None:
     """One job a task, each named, none twice."""
     run = world.start("named_rows", world.project("forty", 'echo "$NUMBER" >> numbers'), {"rows": 40})
-    assert run.end(600) == "success"
+    assert run.end(1500) == "success"
     check_rows(run, 40)
 
 
@@ -201,6 +201,6 @@ def test_sixty_jobs_that_end_at_once_fail_no_task(
     """An event right after the deferral can make Airflow take a healthy task for failed."""
     world = World(airflow_bench, LOCAL, tmp_path_factory.mktemp("instant"))
     run = world.start("named_rows", world.project("instant"), {"rows": 60})
-    assert run.end(900) == "success"
+    assert run.end(1500) == "success"
     check_rows(run, 60)
     assert {task["try_number"] for task in run.client.tasks(run.dag_id, run.run_id)} == {1}
