@@ -53,7 +53,7 @@ class Page:
                 result: dict[str, Any] = answer.get("result", {})
                 return result
 
-    def wait_for(self, expression: str, timeout: float = 120.0) -> Any:
+    def wait_for(self, expression: str, timeout: float = 240.0) -> Any:
         """The first value that is not false.
 
         Raises: BenchError: there was none in that time; with what the page shows.

@@ -426,3 +426,10 @@ def test_all_waits_defer_unless_it_is_said_otherwise() -> None:
     assert HpcComposeSweepWatchOperator(task_id="watch", sweep=SWEEP).deferrable
     assert HpcComposeSweepSensor(task_id="sensor", sweep=SWEEP).deferrable
     assert HpcComposeOperator(task_id="job", spec={}).deferrable
+
+
+def test_what_preflight_found_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A warning that nobody sees is none."""
+    door = ScriptedDoor(submit_sweep={**answer(), "warnings": ["the cache lies in /tmp"]})
+    at(door, submit()).execute(context())
+    assert "the cache lies in /tmp" in caplog.messages

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_hpccompose.dashboards import PLACES, Dashboard
 from airflow_provider_hpccompose.plain import Plain
-from airflow_provider_hpccompose.sweep_doors import SweepCalls
+from airflow_provider_hpccompose.sweep_doors import SweepCalls, tell_warnings
 
 if TYPE_CHECKING:
     from compose_core import DoorSession, Site
@@ -251,7 +251,9 @@ class CallingDoor(SweepCalls):
 
     def submit(self, request: SubmitRequest) -> JobHandle:
         said = {name: value for name, value in request.as_json().items() if name not in ("n", "stage")}
-        return self._handle(self.call("submit", said)["job"], request.n)
+        answer = self.call("submit", said)
+        tell_warnings(answer)
+        return self._handle(answer["job"], request.n)
 
     def find(self, keys: Sequence[str]) -> dict[str, JobHandle]:
         parts = [list(keys[start : start + MOST_KEYS]) for start in range(0, len(keys), MOST_KEYS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_hpccompose.doors import JobHandle
 
 _MOST_KEYS = 1000
+log = logging.getLogger(__name__)
 LIVE = frozenset({"running", "pending", "unknown"})
 """A trial of such a status waits or runs, as far as anybody knows."""
 
@@ -145,7 +147,9 @@ class SweepCalls:
     def submit_sweep(self, request: SweepRequest) -> SweepHandle:
         """The one sweep of the request's key: submitted, gone on with, or found."""
         asked = {name: value for name, value in request.as_json().items() if name != "stage"}
-        return replace(SweepHandle.from_json(self.call("submit-sweep", asked)["sweep"]), conn_id=self.conn_id)
+        answer = self.call("submit-sweep", asked)
+        tell_warnings(answer)
+        return replace(SweepHandle.from_json(answer["sweep"]), conn_id=self.conn_id)
 
     def sweep_state(self, handle: SweepHandle) -> SweepReport:
         """How its trials are; one question to the scheduler."""
@@ -200,6 +204,12 @@ class SweepCalls:
     def stop_sweeps_of(self, keys: list[str], *, reason: str | None = None) -> list[str]:
         """Whatever was submitted under these keys is asked to end; the ids of what was not over."""
         return list(self.call("stop-sweep", {"keys": keys, "reason": reason})["stopped"])
+
+
+def tell_warnings(answer: Mapping[str, Any]) -> None:
+    """What is worth telling of something that was submitted, in the log of the task that submits."""
+    for warning in answer.get("warnings") or ():
+        log.warning("%s", warning)
 
 
 def _place(handle: SweepHandle) -> dict[str, str]:
