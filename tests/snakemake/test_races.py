@@ -203,3 +203,30 @@ def test_a_node_with_another_time_of_day_costs_no_service_its_start(cluster: Fak
     services._judge(service, "current", turn, snapshot)
     assert services._services["model"].current is None
     assert service.failure is not None
+
+
+def test_a_job_that_could_not_be_followed_is_followed_later(
+    cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would see that it ended without a result."""
+    world = World(cluster, tmp_path)
+    [placed] = world.submit(FakeJob())
+    world.look()
+    [late] = world.submit(FakeJob(name="late"))
+    poller = world.jobs.watcher._poller
+    assert poller is not None
+    follow = poller.follow
+
+    def fail(*_: Any, **__: Any) -> None:
+        monkeypatch.setattr(poller, "follow", follow)
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(poller, "follow", fail)
+    with pytest.raises(OSError, match="stale"):
+        world.jobs.watcher.look()
+    cluster.clock.advance(100)
+    cluster.finish(late.external_id, state="FAILED")
+    for _ in range(4):
+        world.look(after_s=100)
+    assert world.failed == [late.ready.job]
+    assert [info.job for info in world.active_jobs] == [placed.ready.job]

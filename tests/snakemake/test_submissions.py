@@ -97,6 +97,8 @@ def test_a_wrong_account_fails_the_job_and_says_what_slurm_said(tmp_path: Path) 
     assert world.submit(job) == []
     assert world.failed == [job]
     assert "nvalid account" in str(job.errors[0][0])
+    assert "the resource slurm_account" in str(job.errors[0][0])
+    assert "x-slurm.account" not in str(job.errors[0][0])
 
 
 def test_a_group_that_cannot_be_submitted_fails_as_a_group(tmp_path: Path) -> None:

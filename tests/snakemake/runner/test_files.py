@@ -53,7 +53,19 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["k.2.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b'{"schema_version": 1', b'{"schema_version": 2}', b"[]", b"null", b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"schema_version": 1',
+        b'{"schema_version": 2}',
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        json.dumps(RESULT.as_json() | {"attempt": float("inf")}).encode(),
+    ],
+)
 def test_what_is_no_result_counts_as_none(tmp_path: Path, content: bytes) -> None:
     """The scheduler's word decides then."""
     (tmp_path / "k").write_bytes(content)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from compose_core import HpccError, Location
 
 if TYPE_CHECKING:
     from snakemake_executor_plugin_hpccompose.ready_jobs import ReadyJob
+
+_RESOURCES = {
+    "account": "slurm_account",
+    "constraint": "constraint",
+    "partition": "slurm_partition",
+    "qos": "qos",
+    "reservation": "reservation",
+    "submit_args": "slurm_extra",
+    "time": "runtime",
+}
+"""The resource of a rule that says the same as a key of `x-slurm`."""
+_KEY = re.compile(rf"\bx-slurm\.({'|'.join(_RESOURCES)})\b")
 
 
 class RuleError(HpccError):
@@ -41,5 +54,10 @@ def why_not_submitted(job: ReadyJob, error: Exception) -> str:
     if isinstance(error, RuleError):
         error.where = error.where or where
         return str(error)
-    told = str(error) if isinstance(error, HpccError) else f"{type(error).__name__}: {error}"
+    told = _as_resources(str(error)) if isinstance(error, HpccError) else f"{type(error).__name__}: {error}"
     return f"rule {job.facts.title}: {where}: {told}" if where else told
+
+
+def _as_resources(told: str) -> str:
+    """A remedy that names a key of a compose file names the resource of the rule instead, which decides before any file."""
+    return _KEY.sub(lambda match: f"the resource {_RESOURCES[match[1]]}", told)

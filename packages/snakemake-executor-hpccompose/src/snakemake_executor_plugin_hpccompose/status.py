@@ -131,7 +131,12 @@ class Watcher:
             unwanted, self._unwanted = self._unwanted, []
             self._hurry = False
         poller.forget(unwanted)
-        poller.follow(wanted.values(), heard_at=wanted_at)
+        try:
+            poller.follow(wanted.values(), heard_at=wanted_at)
+        except Exception:
+            with self._condition:  # or nobody would ever ask for them again
+                self._wanted, self._wanted_at = wanted | self._wanted, wanted_at
+            raise
         snapshots = poller.look()
         self._found = _by_place(snapshots)
         self.looks += 1

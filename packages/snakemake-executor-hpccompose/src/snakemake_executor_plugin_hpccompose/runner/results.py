@@ -69,7 +69,7 @@ def read_result(path: Path) -> Result | None:
     """How it ended; None: there is no result, or none that this release can read."""
     try:
         return _from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
