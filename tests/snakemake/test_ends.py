@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from compose_core.testing import FakeCluster, garbage
+from snakemake_executor_plugin_hpccompose.failures import why
+from snakemake_executor_plugin_hpccompose.runner.results import read_result
 from tests.snakemake.fake_job import FakeGroup, FakeJob
 from tests.snakemake.world import World, fan
 
@@ -247,3 +251,23 @@ def test_detaching_leaves_the_jobs_alone(cluster: FakeCluster, tmp_path: Path) -
     world.jobs.cancel()
     assert not any(job.is_over for job in cluster.jobs)
     assert any("--rerun-incomplete" in text for text in world.said)
+
+
+def test_an_error_does_not_say_how_a_running_job_is_known_to_run(cluster: FakeCluster, tmp_path: Path) -> None:
+    """The result comes before Slurm's word: what was known of the job until then is no reason for its end."""
+    world = World(cluster, tmp_path)
+    [one] = world.submit(FakeJob())
+    snapshot: Any = SimpleNamespace(
+        state="RUNNING",
+        terminal=False,
+        reason="",
+        detail="by its own heartbeat",
+        services=(),
+        nodelist="node1",
+        record=one.record,
+    )
+    world.finish(one, ok=False, exit_code=3)
+    result = read_result(one.result)
+    assert "exit code 3." in why(one, result, snapshot)
+    snapshot.state, snapshot.terminal = "TIMEOUT", True
+    assert "by its own heartbeat" in why(one, result, snapshot)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -199,3 +201,17 @@ def test_names_say_whose_job_it_is(cluster: FakeCluster, tmp_path: Path) -> None
     world = World(cluster, tmp_path, jobname_prefix="lab")
     world.submit(*fan(2))
     assert {job.name for job in cluster.jobs} == {f"lab-smk-{world.jobs.paths.run[:8]}-fan"}
+
+
+@pytest.mark.parametrize(("written", "given"), [("", 0o027), ("x-slurm: {umask: '0002'}\n", None)])
+def test_files_of_rules_get_our_own_mask(cluster: FakeCluster, tmp_path: Path, written: str, given: int | None) -> None:
+    """As if Snakemake had run them itself; a file that says `umask` is heeded."""
+    (tmp_path / "stack.yaml").write_text("runtime: {backend: host}\nservices:\n  side: {command: sleep 9}\n" + written)
+    before = os.umask(0o027)
+    try:
+        world = World(cluster, tmp_path)
+    finally:
+        os.umask(before)
+    world.submit(FakeJob(resources={"compose": "stack.yaml"}))
+    [manifest] = world.jobs.paths.folder.glob("units/*/0.json")
+    assert json.loads(manifest.read_text())["umask"] == given

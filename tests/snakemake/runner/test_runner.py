@@ -7,12 +7,14 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from snakemake_executor_plugin_hpccompose.runner import starting
+from snakemake_executor_plugin_hpccompose.runner.unit import read_unit, write_unit
 from tests.snakemake.runner.world import UnitWorld
 
 pytestmark = pytest.mark.adapters
@@ -42,12 +44,24 @@ def test_a_pack_shares_one_snakemake_and_keeps_its_members_apart(world: UnitWorl
     assert (world.root / "out/2.txt").read_text() == "2 /etc/here.conf\n"
     assert not (world.root / "out/bad.txt").exists()
     assert "Error in rule toy" in world.log("bad")
-    assert "Error in rule toy" in said
+    assert "returned non-zero exit status" in said
     quick = world.result("1")
     assert quick.started_at is not None
     assert (
         quick.cpu_s < 1.5
     )  # about a tenth of a second on a quiet machine, and two where each imports Snakemake for itself
+
+
+def test_files_of_rules_have_the_mask_of_who_submitted_them(world: UnitWorld) -> None:
+    """A job's own mask keeps everything from everybody else; a group that shares its results could not read them."""
+    folder = world.toy(["1"], TOY)
+    write_unit(folder, replace(read_unit(folder, 0), umask=0o027))
+    process = world.start(folder)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert (world.root / "out/1.txt").stat().st_mode & 0o777 == 0o640
+    [log] = [Path(member.log) for member in read_unit(folder, 0).members]
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("runner", ["auto", "subprocess"])

@@ -109,8 +109,12 @@ def job_name(batch: Batch, run: str, prefix: str) -> str:
     return "-".join(part for part in (prefix, "smk", run[:8], said) if part)[:_LONGEST_NAME]
 
 
-def manifests(batch: Batch, paths: RunPaths, general_args: Sequence[str], runner: Way) -> list[Unit]:
-    """What each task has to run."""
+def manifests(
+    batch: Batch, paths: RunPaths, general_args: Sequence[str], runner: Way, umask: int | None = None
+) -> list[Unit]:
+    """What each task has to run; `umask` counts where no file says one."""
+    assert batch.first.compose is not None
+    has_own = "umask" in batch.first.compose.spec.get("x-slurm", {})
     return [
         Unit(
             run=paths.run,
@@ -120,6 +124,7 @@ def manifests(batch: Batch, paths: RunPaths, general_args: Sequence[str], runner
             parallel=pack_of_tasks([task]).parallel,
             general_args=tuple(general_args),
             runner=runner,
+            umask=None if has_own else umask,
             members=tuple(_member(job) for job in task),
         )
         for number, task in enumerate(batch.tasks)

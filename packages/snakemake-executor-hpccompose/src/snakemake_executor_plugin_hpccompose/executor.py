@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import shlex
 import threading
@@ -459,7 +460,17 @@ def _rules(settings: Any) -> Rules:
         jobname_prefix=str(settings.jobname_prefix or ""),
         pack=int(settings.pack),
         runner=cast("Way", settings.runner),
+        umask=_umask(),
     )
+
+
+def _umask() -> int | None:
+    """This process's; None: the kernel does not tell.  Source: proc(5)."""
+    try:
+        found = re.search(r"^Umask:\s*([0-7]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1], 8) if found else None
 
 
 def _told(error: Exception) -> str:

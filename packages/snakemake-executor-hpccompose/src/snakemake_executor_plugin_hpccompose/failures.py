@@ -69,7 +69,8 @@ def _reasons(snapshot: JobSnapshot) -> list[str]:
         for one in snapshot.services
         if one.state is not None and one.state.failure_reason and one.name != "main"
     ]
-    return [snapshot.reason, snapshot.detail, *services]
+    own = [snapshot.reason, snapshot.detail] if snapshot.terminal else []  # else they tell of a job that runs
+    return [*own, *services]
 
 
 def _failed_services(snapshot: JobSnapshot | None) -> list[Path]:

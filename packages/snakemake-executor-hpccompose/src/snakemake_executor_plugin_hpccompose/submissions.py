@@ -73,6 +73,8 @@ class Rules:
     jobname_prefix: str = ""
     pack: int = 1
     runner: Way = "auto"
+    umask: int | None = None
+    """Of the files that rules make; None: that of the job."""
 
 
 class Submissions:
@@ -321,7 +323,7 @@ class Submissions:
         self._paths.batch_log(batch.unit, array=batch.is_array).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for job in batch.jobs:
             job.result.unlink(missing_ok=True)
-        for unit in manifests(batch, self._paths, self.general_args, self._rules.runner):
+        for unit in manifests(batch, self._paths, self.general_args, self._rules.runner, self._rules.umask):
             path = unit_file(self._paths.unit(batch.unit).folder, unit.task)
             path.write_text(json.dumps(unit.as_json()), encoding="utf-8")
 

@@ -41,6 +41,8 @@ def main(argv: list[str]) -> int:
     except (UnitFileError, OSError) as error:
         _say(str(error))
         return 2
+    if unit.umask is not None:
+        os.umask(unit.umask)  # the files of the runner itself are private whatever it is
     pool = MemberPool(unit, around, _say)
     start, how = _way(unit)
     count = len(unit.members)

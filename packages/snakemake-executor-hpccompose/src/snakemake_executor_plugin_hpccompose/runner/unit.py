@@ -53,6 +53,8 @@ class Unit:
     parallel: int = 1
     general_args: tuple[str, ...] = ()
     runner: Way = "auto"
+    umask: int | None = None
+    """Of the files that rules make: that of the Snakemake which submitted the unit. None: the job's own."""
 
     def as_json(self) -> dict[str, Any]:
         """The content of the file."""
@@ -105,6 +107,7 @@ def unit_from_json(found: Any) -> Unit:
         general_args=_texts(found["general_args"]),
         members=tuple(_member(member) for member in found["members"]),
         runner=cast("Way", found.get("runner", "auto")),
+        umask=None if found.get("umask") is None else int(found["umask"]) & 0o777,
     )
 
 
