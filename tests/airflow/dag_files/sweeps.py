@@ -8,6 +8,9 @@ from airflow.sdk import DAG, AssetAlias
 
 from airflow_provider_hpccompose.task_groups import HpcComposeSweepTaskGroup, hpc_compose_job
 
+IN_WORKER = {"deferrable": False}
+"""A deferral lasts ten seconds at least, which one of the cases is enough for."""
+
 
 def spec(*rates: object, throttle: int = 2) -> dict[str, Any]:
     """A sweep over these rates, each its own figure; the rate `x` fails."""
@@ -41,12 +44,12 @@ with DAG("job_fails", schedule=None) as job_fails:
     hpc_compose_job("j", spec=broken)
 
 dag = {
-    "array": one("array", spec=spec(3, 1, 2), dest="tables", outlets=[AssetAlias("rankings")]),
+    "array": one("array", spec=spec(3, 1, 2), dest="tables", outlets=[AssetAlias("rankings")], watch=IN_WORKER),
     "mapped": one("mapped", mode="mapped", spec=spec(3, "x", 2), min_completed=2, throttle=2),
     "chunked": one(
         "chunked", mode="chunked", chunk=2, spec=spec(3, 1, 2), watch={"deferrable": True, "min_defer_seconds": 0.0}
     ),
-    "short": one("short", spec=spec(3, "x"), outlets=[AssetAlias("never")]),
+    "short": one("short", spec=spec(3, "x"), outlets=[AssetAlias("never")], watch=IN_WORKER),
     "invalid": one("invalid", spec={**spec(1), "servces": {}}),
     "job_fails": job_fails,
 }
