@@ -103,6 +103,13 @@ def test_soft_fail_skips_instead() -> None:
         state_sensor(soft_fail=True).execute_complete({}, event("timeout", state="RUNNING"))
 
 
+def test_soft_fail_skips_also_before_the_deferral(door: ScriptedDoor) -> None:
+    """The job may have failed before the sensor began."""
+    door.answer = lambda job: report(job, "FAILED")
+    with pytest.raises(AirflowSkipException):
+        state_sensor(soft_fail=True, deferrable=True).execute({})
+
+
 def test_what_is_no_handle_is_said_before_anything_is_asked(door: ScriptedDoor) -> None:
     """No retry could help."""
     sensor = HpcComposeStateSensor(task_id="wait", job_ref="{'job_id': 41}", deferrable=True)

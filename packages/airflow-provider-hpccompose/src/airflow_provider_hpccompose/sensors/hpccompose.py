@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ class _HpcComposeSensor(BaseSensorOperator):
         """What the sensor waited for, as XCom."""
         if not self.deferrable:
             return super().execute(context)
-        found = self.poke(context)
+        with self._soft():
+            found = self.poke(context)
         if found:
             return found.xcom_value
         limit = float(self.timeout)
@@ -76,8 +78,14 @@ class _HpcComposeSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Any, event: Mapping[str, Any]) -> Any:
         """The same after a deferral."""
-        try:
+        with self._soft():
             return self.answer_of(event)
+
+    @contextmanager
+    def _soft(self) -> Iterator[None]:
+        """What fails in here skips the task where `soft_fail` says so."""
+        try:
+            yield
         except AirflowSkipException:
             raise
         except AirflowException as error:

@@ -114,6 +114,9 @@ class DoorSession:
             snapshot.record.submission_token: job_report(snapshot)
             for snapshot in operations.observe(self.site, known, watch=self._watch)
         }
+        for token, report in reports.items():
+            if report["is_over"]:
+                self._records.pop(token, None)  # a triggerer runs for months; whoever asks again reads the file again
         gone = "no record of the job is left in its project folder"
         return {
             "reports": [reports.get(job.token) or unknown_job(job.job_id, job.token, gone) for job in asked.jobs],
