@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,15 @@ from snakemake_executor_plugin_hpccompose.runner.direct import (
     prepare,
     run_directly,
 )
+from snakemake_executor_plugin_hpccompose.shell_commands import names_in
 from tests.snakemake.workflow import Workflow
 
 pytestmark = pytest.mark.adapters
 
 RULES = r"""
 import os
+import subprocess
+import sys
 os.environ["SET_BY_WORKFLOW"] = "yes it is"
 shell.prefix("set -euo pipefail; greeting='a b'; ")
 GLOBAL = {"deep": "it's $HOME"}
@@ -179,3 +184,27 @@ def test_a_command_runs_or_says_why_not(fields: dict[str, object], code: int, sa
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == code
     assert said in log.read_text()
+
+
+def test_secrets_that_the_workflow_sets_need_its_snakefile_on_the_node() -> None:
+    """Those that it was started with are kept from every job alike."""
+    code = (
+        "import os; from snakemake_executor_plugin_hpccompose.shell_commands import sets_secrets as s;"
+        "print(s(os.environ)); os.environ['PLAIN'] = 'x'; print(s(os.environ)); os.environ['MY_TOKEN'] = 'b'; print(s(os.environ))"
+    )
+    environment = {"PATH": os.defpath, "MY_TOKEN": "a"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("cp {input[0]} {output.copied} {{literal}}", {"input", "output"}),
+        ("echo {config[a][b]:>{width}} {params.x:q}", {"config", "width", "params"}),
+        ("true", set()),
+    ],
+)
+def test_the_names_of_a_command(text: str, names: set[str]) -> None:
+    """Before the first dot or bracket, also in formats."""
+    assert names_in(text) == names

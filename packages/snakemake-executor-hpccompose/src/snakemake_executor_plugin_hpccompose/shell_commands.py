@@ -92,15 +92,15 @@ def _is_plain(job: Any, workflow: Any) -> bool:
 def _names_are_known(job: Any) -> bool:
     """The command has the same text here as on the node; a rule of a module has other globals than the workflow."""
     own = job.rule.module_globals is job.rule.workflow.globals
-    names = _names(job.rule.shellcmd)
+    names = names_in(job.rule.shellcmd)
     return not names & _OF_THE_RUN and (own or names <= _OF_THE_JOB)
 
 
-def _names(text: str) -> set[str]:
+def names_in(text: str) -> set[str]:
     """Those between braces, before the first dot or bracket; also where they stand in a format."""
     found = set()
     for _, field, spec, _ in Formatter().parse(text):
         if field is not None:
             found.add(field.partition(".")[0].partition("[")[0])
-            found |= _names(spec or "")
+            found |= names_in(spec or "")
     return found
