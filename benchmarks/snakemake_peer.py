@@ -94,7 +94,7 @@ rule all:
     input: expand("r/{i}", i=range(3))
 rule r:
     output: "r/{i}"
-    shell: "touch begun{wildcards.i}; sleep 40; touch {output}"
+    shell: "touch begun{wildcards.i}; sleep 90; touch {output}"
 """
 
 
