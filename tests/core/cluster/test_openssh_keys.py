@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -74,3 +75,18 @@ def test_calls_share_one_connection_though_the_files_are_new_ones(tmp_path: Path
 def test_a_private_key_is_in_no_repr() -> None:
     """Which is what logs show."""
     assert "PRIVATE" not in repr(TEXTS)
+
+
+def test_without_key_texts_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that is killed leaves no folder behind then."""
+
+    def made(**_: object) -> None:
+        raise AssertionError("a folder was made")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", made)
+    key = tmp_path / "id"
+    key.write_text("PRIVATE\n")
+    target = OpenSshTarget(host="login", identity_file=key, known_hosts=(key,))
+    ssh = Ssh()
+    KeyedRunner(target, KeyTexts(), runner=ssh, control_dir=tmp_path).run(["true"], timeout_s=5)
+    assert list(ssh.files) == [key]

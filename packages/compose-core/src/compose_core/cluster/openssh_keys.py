@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,10 +48,17 @@ class KeyedRunner:
         output_cap: int = OUTPUT_CAP,
     ) -> RunOutcome:
         """What became of the program there."""
-        with tempfile.TemporaryDirectory(prefix="hpccompose-") as folder:  # mode 0700
-            target = self._with_keys(Path(folder))
+        with self._target_with_keys() as target:
             reached = OpenSshRunner(target=target, runner=self._runner, control_dir=self._control_dir)
             return reached.run(argv, timeout_s=timeout_s, env=env, cwd=cwd, stdin=stdin, output_cap=output_cap)
+
+    @contextmanager
+    def _target_with_keys(self) -> Iterator[OpenSshTarget]:
+        if self._texts == KeyTexts():
+            yield self._target
+            return
+        with tempfile.TemporaryDirectory(prefix="hpccompose-") as folder:  # mode 0700
+            yield self._with_keys(Path(folder))
 
     def _with_keys(self, folder: Path) -> OpenSshTarget:
         target = self._target
