@@ -109,6 +109,8 @@ class Poller:
         self._watch = Watch()
         self._followed: dict[str, _Followed] = {}
         self._question = _Question(pause_s=pace.first_s)
+        self._all_live = False
+        """In the last look every job told by itself that it runs, and that is enough."""
 
     def follow(self, records: Iterable[JobRecord], *, heard_at: float | None = None) -> None:
         """Look at these jobs, too; the scheduler is asked about them in the next look.
@@ -134,8 +136,8 @@ class Poller:
         open_ones = [one for one in self._followed.values() if not one.is_over]
         is_due = self._clock.monotonic() >= self._question.due_at
         if open_ones and (not is_due or self._pace.trusts_files):
-            self._read_files(open_ones)
-            is_due = is_due and not all(_lives(one.snapshot) for one in open_ones)
+            self._all_live = self._read_files(open_ones) and self._pace.trusts_files
+            is_due = is_due and not self._all_live
         if open_ones and is_due:
             self._ask(open_ones)
         return self.snapshots
@@ -146,6 +148,8 @@ class Poller:
         if not open_ones:
             return self._pace.longest_s
         files_s = max(self._pace.files_s, open_ones / _FILES_PER_SECOND)
+        if self._all_live:
+            return max(_SHORTEST_PAUSE_S, files_s)
         return max(_SHORTEST_PAUSE_S, min(files_s, self._question.due_at - self._clock.monotonic()))
 
     @property
@@ -193,8 +197,8 @@ class Poller:
             question.pause_s = pace.after(question.pause_s)
         self._plan_next()
 
-    def _read_files(self, open_ones: Sequence[_Followed]) -> None:
-        """What the jobs say themselves; where that settles nothing, they stay as they were."""
+    def _read_files(self, open_ones: Sequence[_Followed]) -> bool:
+        """What the jobs say themselves; where that settles nothing, they stay as they were. True: all of them live by it."""
         found = observe([one.record for one in open_ones], {}, self._clock, watch=self._watch)
         has_news = False
         for one, by_files in zip(open_ones, found):
@@ -205,6 +209,7 @@ class Poller:
         if has_news and not self._question.failures:
             self._question.pause_s = self._pace.after_change(len(open_ones))
             self._question.due_at = min(self._question.due_at, self._clock.monotonic() + self._question.pause_s)
+        return all(_lives(by_files) for by_files in found)
 
     def _plan_next(self) -> None:
         """The pause counts from when the scheduler was asked, which another process may have done."""
@@ -213,10 +218,8 @@ class Poller:
         self._question.due_at = self._clock.monotonic() + max(_SHORTEST_PAUSE_S, pause_s - min(ages, default=0.0))
 
 
-def _lives(snapshot: JobSnapshot | None) -> bool:
+def _lives(snapshot: JobSnapshot) -> bool:
     """The job, or each task of the array, has said so a moment ago, or how it ended."""
-    if snapshot is None:
-        return False
     return all(one.terminal or (one.source == "state" and not one.stale) for one in snapshot.tasks or (snapshot,))
 
 
