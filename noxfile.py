@@ -164,7 +164,7 @@ def packages_matrix(session: nox.Session) -> None:
     """The same by Python 3.11, 3.12 and 3.13, also all distributions together; a Python that cannot be had is skipped by name."""
     session.install(*group("packages"))
     session.env["HPCC_PYTHONS"] = "3.11 3.12 3.13"
-    run_pytest(session, "-m", "distributions", "--timeout=900", "tests/distributions")
+    run_pytest(session, "-m", "distributions", "--timeout=1800", "tests/distributions")
 
 
 @nox.session
