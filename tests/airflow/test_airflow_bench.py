@@ -15,6 +15,7 @@ pytestmark = pytest.mark.adapters
 
 _HANGS_IN_ITS_START = """
 import sys, time
+from tests.airflow.airflow_bench import AirflowBench
 
 class Hanging(AirflowBench):
     def airflow(self, *arguments, **options):  # the first thing that is asked for when the database is up
