@@ -234,6 +234,17 @@ def test_a_controller_that_is_down_is_unreachable_and_the_intent_is_kept(world: 
     assert world.open_marks() == world.tokens()
 
 
+def test_a_slurm_without_configuration_was_asked_for_nothing(world: World) -> None:
+    """The same key can be submitted elsewhere at once: nothing is in doubt, and nothing waits for a look."""
+    world.engine.script, world.engine.is_silent = ["unconfigured"], True
+    with pytest.raises(SchedulerUnreachable) as caught:
+        world.up(run_key="k")
+    assert caught.value.exit_code == 4
+    assert world.open_marks() == []
+    world.engine.is_silent = False
+    assert world.up(run_key="k").job_id == "1"
+
+
 def test_an_unreachable_controller_may_have_accepted(world: World) -> None:
     """It died after accepting: the token is searched before anything is said."""
     world.engine.script = ["unreachable_but_accepted"]

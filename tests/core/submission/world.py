@@ -109,6 +109,10 @@ class DiskScheduler:
             return Refused(kind="limit", message="QOSMaxSubmitJobPerUserLimit")
         if what == "unreachable":
             return Refused(kind="unreachable", message="Unable to contact slurm controller")
+        if what == "unconfigured":
+            return Refused(
+                kind="unconfigured", message="Could not establish a configuration source", remedy="SLURM_CONF"
+            )
         if what == "drop":
             return Ambiguous(message="Socket timed out on send/recv operation")
         job_id = self.take(request.token)

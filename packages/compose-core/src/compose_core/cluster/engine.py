@@ -50,8 +50,9 @@ class Accepted(Frozen, kw_only=True):
 class Refused(Frozen, kw_only=True):
     """The scheduler answered no; there is no job."""
 
-    kind: Literal["permanent", "limit", "unreachable"]
-    """`permanent`: the request is wrong; `limit`: later may work; `unreachable`: no controller took the request."""
+    kind: Literal["permanent", "limit", "unreachable", "unconfigured"]
+    """`permanent`: the request is wrong; `limit`: later may work; `unreachable`: no controller took the request;
+    `unconfigured`: the program did not learn which controller to ask, so none was asked."""
     message: str
     remedy: str = ""
 

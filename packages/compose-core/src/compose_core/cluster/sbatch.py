@@ -38,11 +38,11 @@ class _Verdict:
     """What one kind of message means."""
 
     pattern: re.Pattern[str]
-    kind: Literal["permanent", "limit", "unreachable"]
+    kind: Literal["permanent", "limit", "unreachable", "unconfigured"]
     remedy: str
 
 
-def _verdict(pattern: str, kind: Literal["permanent", "limit", "unreachable"], remedy: str) -> _Verdict:
+def _verdict(pattern: str, kind: Literal["permanent", "limit", "unreachable", "unconfigured"], remedy: str) -> _Verdict:
     return _Verdict(re.compile(pattern, re.IGNORECASE), kind, remedy)
 
 
@@ -55,15 +55,15 @@ _LOST_ANSWER = re.compile(
 
 _VERDICTS = (
     _verdict(
-        r"Unable to contact slurm controller",
+        r"Unable to contact slurm controller|Slurm backup controller in standby",
         "unreachable",
         "The controller does not answer: try again later; `scontrol ping` shows when it is back.",
     ),
     _verdict(
-        r"Slurm backup controller in standby|Could not establish a configuration source"
-        r"|Unable to establish configuration source|failed to fetch config|Unable to process configuration file",
-        "unreachable",
-        "Slurm is installed here, but no controller or configuration is found: check SLURM_CONF, or use --engine local.",
+        r"Could not establish a configuration source|Unable to establish configuration source|failed to fetch config"
+        r"|Unable to process configuration file",
+        "unconfigured",
+        "Slurm is installed here, but finds no configuration: check SLURM_CONF, or choose the local engine (--engine local).",
     ),
     _verdict(
         r"Protocol authentication error|Invalid authentication credential|munge",

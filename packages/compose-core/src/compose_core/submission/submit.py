@@ -362,7 +362,7 @@ def _accepted(context: SubmitContext, intent: Intent, attempt: int, answer: Acce
 def _refused(context: SubmitContext, intent: Intent, attempt: int, answer: Refused) -> Submission:
     """Close the submission, unless an earlier attempt was taken after all.
 
-    Raises: SchedulerRefused: there is no job.
+    Raises: SchedulerRefused: there is no job.  SchedulerUnreachable: nor was the scheduler asked for one.
     """
     if attempt > 1:
         resolution = look(context, intent, mine=True)
@@ -371,6 +371,8 @@ def _refused(context: SubmitContext, intent: Intent, attempt: int, answer: Refus
     closed = _close_refused(context, intent, answer.message)
     if closed is not None and closed.job_id:
         return _submission(context, intent, closed)
+    if answer.kind == "unconfigured":
+        raise SchedulerUnreachable(answer.message, remedy=answer.remedy)
     raise SchedulerRefused(answer.message, remedy=answer.remedy, code=f"refused-{answer.kind}")
 
 
