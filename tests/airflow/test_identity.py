@@ -70,6 +70,16 @@ def test_a_retry_submits_anew_after_a_failed_job(door: FakeDoor, state: str) -> 
     assert jobs_run(door) == 2
 
 
+def test_a_retry_takes_on_no_job_that_a_killed_try_asked_to_end(door: FakeDoor) -> None:
+    """A running task that is cleared is killed and tried again at once, in the same generation, while its job still ends."""
+    first = resolve(door, FIRST).handle
+    door.set_state(first, "RUNNING")
+    door.reports[first.token] = replace(door.reports[first.token], end_is_requested=True)
+    again = resolve(door, RETRY)
+    assert (again.how, again.handle.n) == ("submitted", 2)
+    assert door.cancelled == [first.job_id]
+
+
 def test_a_worker_killed_between_submit_and_record_leaves_one_job(door: FakeDoor) -> None:
     """Nobody was told its id: the key finds it."""
     door.dies_after_submit = True

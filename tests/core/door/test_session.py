@@ -131,6 +131,23 @@ def test_a_silent_scheduler_is_unreachable_and_no_end(cluster: FakeCluster, tmp_
         door.call("cancel", {"job": job})
 
 
+def test_a_job_that_was_asked_to_end_is_told_as_such_until_it_has(cluster: FakeCluster, tmp_path: Path) -> None:
+    """Also when the scheduler heard nothing of it: the job starts no service any more, and nobody should count on it."""
+    cluster.settings = replace(cluster.settings, start_delay_s=3600.0)
+    door = session(cluster, tmp_path)
+    job = door.call("submit", asked())["job"]
+    assert not door.call("observe", {"jobs": [job]})["reports"][0]["end_is_requested"]
+    cluster.stop_controller()
+    with pytest.raises(SchedulerUnreachable):
+        door.call("cancel", {"job": job})
+    cluster.start_controller()
+    cluster.clock.advance(30)
+    report = session(cluster, tmp_path).call("observe", {"jobs": [job]})["reports"][0]
+    assert (report["is_over"], report["end_is_requested"]) == (False, True)
+    report = door.call("cancel", {"job": job})["report"]
+    assert (report["is_over"], report["end_is_requested"]) == (True, False)
+
+
 def test_a_reused_job_id_is_another_job(cluster: FakeCluster, tmp_path: Path) -> None:
     """Jobs are told apart by token, because slurmctld gives ids again."""
     door = session(cluster, tmp_path)

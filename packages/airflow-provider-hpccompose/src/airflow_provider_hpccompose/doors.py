@@ -118,6 +118,8 @@ class JobReport(Plain):
     """Of an array: how many of its tasks are in which state."""
     resumes: bool = False
     """The spec has `x-slurm.resume`: the same again goes on where it ended."""
+    end_is_requested: bool = False
+    """A try that was killed asked for its end, which has not come yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,7 +162,7 @@ class Resolver:
         self._door.cancel(handle)
 
     def _adopted(self, handle: JobHandle) -> Resolved | None:
-        """The job of an earlier try, unless it is over and has failed."""
+        """The job of an earlier try, unless it is over and has failed, or is about to end because that try was killed."""
         report = self._look(handle)
         if report.verdict == "unknown" and not report.is_over:
             raise HpcComposeStateUnknown(
@@ -171,6 +171,10 @@ class Resolver:
             )
         if report.is_over and report.verdict != "ok":
             log.info("Job %s of an earlier try ended %s: a new one is submitted.", handle.job_id, report.state)
+            return None
+        if report.end_is_requested:  # a task that is cleared while it runs keeps its generation
+            log.info("Job %s of an earlier try is about to end: a new one is submitted.", handle.job_id)
+            self._door.cancel(handle)
             return None
         log.info("Job %s of an earlier try is %s: it is the job of this try, too.", handle.job_id, report.state)
         return Resolved(handle=handle, how="adopted", report=report)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
+from compose_core.errors import RecordError
 from compose_core.job_state import JobState
+from compose_core.records.atomic import create_file, file_exists
+from compose_core.records.job_record import JobRecord
+from compose_core.records.paths import SubmissionPaths
 from compose_core.tracking.snapshot import JobSnapshot, ServiceSnapshot
 
 Verdict = Literal[
@@ -73,7 +78,29 @@ def job_report(snapshot: JobSnapshot) -> dict[str, Any]:
         "services": {service.name: _service(service) for service in snapshot.services},
         "tasks": snapshot.task_counts if snapshot.tasks else {},
         "resumes": snapshot.record.resume_dir is not None,
+        "end_is_requested": not snapshot.terminal and _end_is_requested(snapshot.record),
     }
+
+
+def request_end(record: JobRecord) -> None:
+    """Write down that the job is to end, before anybody is asked for it: whoever looks next knows that it is no job to take on.
+
+    Without its submission's folder, or where that cannot be written, nothing is written.
+    """
+    with suppress(RecordError):
+        if file_exists(_submission(record).folder):
+            create_file(_submission(record).cancel_requested, b"")
+
+
+def _end_is_requested(record: JobRecord) -> bool:
+    try:
+        return file_exists(_submission(record).cancel_requested)
+    except RecordError:
+        return False
+
+
+def _submission(record: JobRecord) -> SubmissionPaths:
+    return record.project.submission(record.submission_token)
 
 
 def unknown_job(job_id: str, token: str, why: str) -> dict[str, Any]:
@@ -99,6 +126,7 @@ def unknown_job(job_id: str, token: str, why: str) -> dict[str, Any]:
         "services": {},
         "tasks": {},
         "resumes": False,
+        "end_is_requested": False,
     }
 
 

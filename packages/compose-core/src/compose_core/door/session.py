@@ -13,7 +13,7 @@ from compose_core.door import files, requests, sweep_requests
 from compose_core.door.artifacts import bundle_reports
 from compose_core.door.keys import WorkspaceKeys
 from compose_core.door.log_chunks import log_chunk
-from compose_core.door.reports import job_report, unknown_job
+from compose_core.door.reports import job_report, request_end, unknown_job
 from compose_core.door.site_check import site_check
 from compose_core.door.submitting import plan_of, ready_to_submit
 from compose_core.errors import HpccError, NoSuchJob, UsageError
@@ -127,7 +127,9 @@ class DoorSession:
 
         Raises: SchedulerUnreachable: it did not answer.  NoSuchJob: there is no record of it.
         """
-        result = operations.cancel(self.site, self._record(asked.job), wait_s=asked.wait_s)
+        record = self._record(asked.job)
+        request_end(record)
+        result = operations.cancel(self.site, record, wait_s=asked.wait_s)
         return {
             "requested": result.requested,
             "confirmed": result.confirmed,
