@@ -162,7 +162,7 @@ def check_sweep(world: World, dag_id: str, trials: int) -> None:
     """That many trials, each ran once with its own value, in one array."""
     folder = world.project("sweep", 'echo "$NUMBER" >> numbers', trials=trials)
     run = world.start(dag_id, folder)
-    assert run.end(timeout=1200) == "success"
+    assert run.end(timeout=1200) == "success", run.log("sweep.submit")
     assert sorted(map(int, (folder / "numbers").read_text().split())) == list(range(trials))
     ran = run.ran()
     assert len(ran) == trials

@@ -178,7 +178,7 @@ class World:
             name=name,
             time=time_limit,
             job=textwrap.indent(textwrap.dedent(job), "  "),
-            sweep=f"sweep: {{parameters: {{NUMBER: {list(range(trials))}}}}}" if trials else "",
+            sweep=f"sweep: {{max_trials: {trials}, parameters: {{NUMBER: {list(range(trials))}}}}}" if trials else "",
             ran=folder / "ran",
             script=textwrap.indent(textwrap.dedent(script), "      "),
         )
