@@ -55,11 +55,17 @@ def test_a_refusal_is_permanent_and_comes_with_a_remedy(name: str) -> None:
     assert parsed.remedy
 
 
-@pytest.mark.parametrize("name", ["sbatch_controller_down", "sbatch_munge_down", "sbatch_no_configuration"])
+@pytest.mark.parametrize("name", ["sbatch_controller_down", "sbatch_munge_down"])
 def test_where_nobody_took_the_request_the_scheduler_is_unreachable(name: str) -> None:
     parsed = parse_sbatch(_answer(name))
     assert isinstance(parsed, Refused)
     assert parsed.kind == "unreachable"
+
+
+def test_where_no_configuration_is_found_nobody_was_asked() -> None:
+    parsed = parse_sbatch(_answer("sbatch_no_configuration"))
+    assert isinstance(parsed, Refused)
+    assert parsed.kind == "unconfigured"
 
 
 def test_a_frozen_controller_may_have_the_job() -> None:
