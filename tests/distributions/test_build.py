@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,25 @@ def test_every_file_that_the_repository_knows_is_in_the_wheel(
     one = built[folder]
     inside = {path for path in one.wheel_files() if path.startswith(f"{one.module}/")}
     assert inside == tracked(repository, folder)
+
+
+def test_what_a_run_left_beside_an_example_is_in_no_wheel(
+    built: dict[str, Built], repository: Path, tmp_path: Path
+) -> None:
+    """Whoever tries the README's example and installs again does not install results, models and logs."""
+    for path in [*listed(repository, "packages/compose-core/"), *listed(repository, "examples/")]:
+        copy = tmp_path / "clone" / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.symlink_to("../../../../examples") if path.endswith("/templates") else shutil.copy(repository / path, copy)
+    shutil.copy(repository / ".gitignore", tmp_path / "clone" / ".gitignore")
+    (tmp_path / "clone" / ".git").mkdir()
+    example = tmp_path / "clone" / "examples" / "quickstart"
+    for left in ("results/1/report.md", ".hpc-compose/1/state.json", "models/a.gguf", "slurm-1.out"):
+        (example / left).parent.mkdir(parents=True, exist_ok=True)
+        (example / left).write_text("private")
+    build(tmp_path / "clone" / "packages" / "compose-core", tmp_path / "dist", "--wheel")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert files_of(wheel).keys() == built["compose-core"].wheel_files().keys()
 
 
 @each

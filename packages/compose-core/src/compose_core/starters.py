@@ -11,6 +11,8 @@ from pathlib import Path
 
 COMPOSE_FILE = "compose.yaml"
 _LARGEST = 1024 * 1024
+_NOT_OURS = frozenset({"models", "results", "__pycache__"})
+"""Folders that somebody put beside an example, or that a run left there."""
 _NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
 _SLURM_LINE = re.compile(r"^x-slurm:[ \t]*(?:#.*)?$", re.MULTILINE)
 _CACHE_LINE = re.compile(r"^(  cache_dir:).*$", re.MULTILINE)
@@ -44,12 +46,14 @@ class Starter:
         return self.description.partition("\n")[0]
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """The other files by their paths below the folder; nothing that a run leaves."""
+        """The other files by their paths below the folder; nothing that a run leaves, and nothing large."""
         for path in sorted(self.folder.rglob("*")):
             below = path.relative_to(self.folder)
-            is_ours = not any(part.startswith(".") or part in {"results", "__pycache__"} for part in below.parts)
-            if is_ours and path.is_file() and str(below) != COMPOSE_FILE and not path.name.startswith("slurm-"):
-                yield str(below), path.read_bytes()[:_LARGEST]
+            is_ours = not any(part.startswith(".") or part in _NOT_OURS for part in below.parts)
+            if not is_ours or str(below) == COMPOSE_FILE or path.name.startswith("slurm-"):
+                continue
+            if path.is_file() and path.stat().st_size <= _LARGEST:
+                yield str(below), path.read_bytes()
 
 
 def starters() -> tuple[Starter, ...]:
