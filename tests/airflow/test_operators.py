@@ -22,6 +22,8 @@ from airflow_provider_hpccompose.operators.hpccompose import (
     HpcComposeSubmitOperator,
     HpcComposeWatchOperator,
 )
+from airflow_provider_hpccompose.operators.spec_source import SpecOperator
+from airflow_provider_hpccompose.operators.sweep import HpcComposeSweepSubmitOperator
 from airflow_provider_hpccompose.triggers.hpccompose import HpcComposeTrigger
 from compose_core import Location, Problem, SpecError
 from tests.airflow.fake_door import FakeDoor
@@ -282,6 +284,18 @@ def test_a_duration_may_be_seconds_and_anything_else_is_refused_when_the_dag_is_
     assert getattr(made(90), name) == timedelta(seconds=90)
     for wrong in ("1h", True, 0, timedelta(0)):
         with pytest.raises((TypeError, ValueError), match=name):
+            made(wrong)
+
+
+@pytest.mark.parametrize("operator", [HpcComposeOperator, HpcComposeSweepSubmitOperator])
+def test_the_patience_of_a_submission_may_be_seconds_or_none_at_all(operator: type[SpecOperator]) -> None:
+    def made(value: Any) -> Any:
+        return operator(task_id="t", spec=SPEC, submit_patience=value)
+
+    assert made(60).submit_patience == timedelta(minutes=1)
+    assert made(0).submit_patience == timedelta(0)
+    for wrong in ("1h", True, -1):
+        with pytest.raises((TypeError, ValueError), match="submit_patience"):
             made(wrong)
 
 

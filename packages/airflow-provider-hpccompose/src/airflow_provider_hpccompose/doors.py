@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_hpccompose.dashboards import PLACES, Dashboard
 from airflow_provider_hpccompose.plain import Plain
-from airflow_provider_hpccompose.sweep_doors import SweepCalls, tell_warnings
+from airflow_provider_hpccompose.sweep_doors import SweepCalls, in_questions, tell_warnings
 
 if TYPE_CHECKING:
     from compose_core import DoorSession, Site
@@ -23,8 +23,6 @@ Verdict = Literal[
 """What came of a job. `active`: it may still change. `unknown`: nobody can say, or no trace is left (then it is over, too).
 `unreachable`: the scheduler did not answer, which is never an end."""
 
-MOST_KEYS = 1000
-"""The far side takes so many in one question."""
 _NOT_FOR_JOBS = ("AIRFLOW", "_AIRFLOW")
 """Variables of Airflow's own processes, which hold its passwords."""
 
@@ -258,8 +256,7 @@ class CallingDoor(SweepCalls):
         return self._handle(answer["job"], request.n)
 
     def find(self, keys: Sequence[str]) -> dict[str, JobHandle]:
-        parts = [list(keys[start : start + MOST_KEYS]) for start in range(0, len(keys), MOST_KEYS)]
-        found = [self.call("find", {"keys": part})["jobs"] for part in parts]
+        found = [self.call("find", {"keys": part})["jobs"] for part in in_questions(keys)]
         return {key: self._handle(job, _number_in(key)) for jobs in found for key, job in jobs.items()}
 
     def keys(self, prefix: str, since: float = 0.0) -> list[KeyEntry]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_hpccompose.doors import JobHandle
 
 _MOST_KEYS = 1000
+"""The far side takes so many in one question."""
 log = logging.getLogger(__name__)
 LIVE = frozenset({"running", "pending", "unknown"})
 """A trial of such a status waits or runs, as far as anybody knows."""
@@ -182,9 +183,8 @@ class SweepCalls:
 
     def live_sweeps(self, keys: Sequence[str]) -> dict[str, list[tuple[SweepHandle, SweepReport]]]:
         """The sweeps under these keys that still wait or run, with how they are."""
-        parts = [list(keys[start : start + _MOST_KEYS]) for start in range(0, len(keys), _MOST_KEYS)]
         found: dict[str, Any] = {}
-        for part in parts:
+        for part in in_questions(keys):
             found |= self.call("sweeps-of-keys", {"keys": part})["sweeps"]
         return {
             key: [
@@ -204,6 +204,11 @@ class SweepCalls:
     def stop_sweeps_of(self, keys: list[str], *, reason: str | None = None) -> list[str]:
         """Whatever was submitted under these keys is asked to end; the ids of what was not over."""
         return list(self.call("stop-sweep", {"keys": keys, "reason": reason})["stopped"])
+
+
+def in_questions(keys: Sequence[str]) -> list[list[str]]:
+    """The keys in parts that one question each may name."""
+    return [list(keys[start : start + _MOST_KEYS]) for start in range(0, len(keys), _MOST_KEYS)]
 
 
 def tell_warnings(answer: Mapping[str, Any]) -> None:

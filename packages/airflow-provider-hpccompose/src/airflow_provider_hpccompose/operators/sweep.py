@@ -19,9 +19,9 @@ from airflow_provider_hpccompose.exceptions import (
 from airflow_provider_hpccompose.identity import TaskIdentity, job_key
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator, instance_id
 from airflow_provider_hpccompose.operators.job_owner import is_last_try
+from airflow_provider_hpccompose.operators.spec_source import SPEC_RENDERERS
 from airflow_provider_hpccompose.operators.sweep_source import (
     SOURCE_FIELDS,
-    SOURCE_RENDERERS,
     SweepSourceOperator,
     sweeps_of,
 )
@@ -59,7 +59,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
 
     template_fields: Sequence[str] = (*SOURCE_FIELDS, "throttle")
     template_ext: Sequence[str] = ()
-    template_fields_renderers: ClassVar[dict[str, str]] = SOURCE_RENDERERS
+    template_fields_renderers: ClassVar[dict[str, str]] = SPEC_RENDERERS
     ui_color = "#dcecf7"
 
     def __init__(
@@ -71,7 +71,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         preflight: Literal["off", "warn", "strict"] = "warn",
         on_clear: Literal["cancel", "keep"] = "cancel",
         on_kill_action: Literal["cancel", "keep"] = "cancel",
-        submit_patience: timedelta = PATIENCE,
+        submit_patience: timedelta | float = PATIENCE,
         **source_options: Any,
     ) -> None:
         super().__init__(**source_options)
@@ -81,7 +81,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
         self.preflight = preflight
         self.on_clear = on_clear
         self.on_kill_action = on_kill_action
-        self.submit_patience = submit_patience
+        self.submit_patience = duration(submit_patience, "submit_patience", may_be_zero=True)
         self._sweep: SweepHandle | None = None
         self._is_killed = False
 
@@ -112,7 +112,7 @@ class HpcComposeSweepSubmitOperator(SweepSourceOperator):
 
     def keyed_request(self, context: Context) -> SweepRequest:
         """What is submitted, under the key of this generation, instead of those before."""
-        identity = TaskIdentity.of(context["ti"], self.retries or 0, instance_id())
+        identity = self.identity(context)
         generation = identity.trusted_generation(())
         earlier = range(1, generation) if self.on_clear == "cancel" else ()
         request = self.request(

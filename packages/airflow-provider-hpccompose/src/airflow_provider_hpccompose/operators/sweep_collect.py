@@ -11,9 +11,9 @@ from airflow_provider_hpccompose.doors import JobHandle
 from airflow_provider_hpccompose.exceptions import HpcComposeError
 from airflow_provider_hpccompose.links import JOB_KEY
 from airflow_provider_hpccompose.operators.connected import ConnectedOperator
+from airflow_provider_hpccompose.operators.spec_source import SPEC_RENDERERS
 from airflow_provider_hpccompose.operators.sweep_source import (
     SOURCE_FIELDS,
-    SOURCE_RENDERERS,
     SweepSourceOperator,
     sweeps_of,
 )
@@ -122,7 +122,7 @@ class HpcComposeTrialsCollectOperator(_RankingOperator, SweepSourceOperator):
 
     template_fields: Sequence[str] = (*SOURCE_FIELDS, "dest")
     template_ext: Sequence[str] = ()
-    template_fields_renderers: ClassVar[dict[str, str]] = SOURCE_RENDERERS
+    template_fields_renderers: ClassVar[dict[str, str]] = SPEC_RENDERERS
 
     def __init__(self, *, trials_task_id: str, sweep_id: str, trial_ids: Sequence[str], **options: Any) -> None:
         super().__init__(**options)
