@@ -49,9 +49,9 @@ def test_a_cancelled_submission_is_not_handed_over_again(world: World) -> None:
 
     def cancel_meanwhile(seconds: float) -> None:
         sleep(seconds)
-        from compose_core.submission.settle import request_cancel
+        from compose_core.records.cancel_mark import request_cancel
 
-        request_cancel(world.context(), world.tokens()[0])
+        request_cancel(world.context().project.submission(world.tokens()[0]))
 
     world.clock.sleep = cancel_meanwhile
     with pytest.raises(SchedulerRefused, match="cancelled"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from compose_core.errors import SchedulerRefused, SubmissionUnresolved
+from compose_core.records.cancel_mark import request_cancel
 from compose_core.submission.run_keys import take_key, token_of_key
-from compose_core.submission.settle import request_cancel
 from tests.core.submission.world import SCRIPT, World
 
 
@@ -87,7 +87,7 @@ def test_a_cancelled_submission_frees_its_key(world: World) -> None:
     with pytest.raises(SubmissionUnresolved):
         world.up(run_key="k")
     world.engine.is_silent = False
-    request_cancel(world.context(), world.tokens()[0])
+    request_cancel(world.context().project.submission(world.tokens()[0]))
     world.settle()
     submission = world.up(run_key="k")
     assert submission.token != world.tokens()[0]

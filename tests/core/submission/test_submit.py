@@ -17,10 +17,10 @@ from compose_core.errors import (
     SubmissionUnresolved,
     UsageError,
 )
+from compose_core.records.cancel_mark import request_cancel
 from compose_core.records.intent import Intent
 from compose_core.records.job_record import JobRecord
 from compose_core.records.journal import read_journal
-from compose_core.submission.settle import request_cancel
 from compose_core.submission.submit import submit_plan
 from tests.core.submission.world import SCRIPT, World
 
@@ -338,7 +338,7 @@ def test_a_cancel_that_came_meanwhile_reaches_the_job(world: World) -> None:
 
     def submit_and_cancel(request: SubmitRequest) -> SubmitAnswer:
         answer = submit(request)
-        request_cancel(world.context(), world.engine.requests[0].token)
+        request_cancel(world.context().project.submission(world.engine.requests[0].token))
         return answer
 
     world.engine.submit = submit_and_cancel  # type: ignore[method-assign]

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from compose_core.errors import RecordError
 from compose_core.job_state import JobState
-from compose_core.records.atomic import create_file, file_exists
+from compose_core.records.atomic import file_exists
+from compose_core.records.cancel_mark import cancel_is_requested, request_cancel
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import SubmissionPaths
 from compose_core.tracking.snapshot import JobSnapshot, ServiceSnapshot
@@ -89,12 +90,12 @@ def request_end(record: JobRecord) -> None:
     """
     with suppress(RecordError):
         if file_exists(_submission(record).folder):
-            create_file(_submission(record).cancel_requested, b"")
+            request_cancel(_submission(record))
 
 
 def _end_is_requested(record: JobRecord) -> bool:
     try:
-        return file_exists(_submission(record).cancel_requested)
+        return cancel_is_requested(_submission(record))
     except RecordError:
         return False
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from compose_core.errors import NoSuchJob
 from compose_core.records.atomic import file_exists
+from compose_core.records.cancel_mark import request_cancel
 from compose_core.submission.context import SubmitContext
 from compose_core.submission.resolve import Resolution, resolve
-from compose_core.submission.settle import request_cancel
 
 
 def cancel_pending(context: SubmitContext, token: str) -> Resolution:
@@ -18,5 +18,5 @@ def cancel_pending(context: SubmitContext, token: str) -> Resolution:
     """
     if not file_exists(context.project.submission(token).intent):
         raise NoSuchJob(f"there is no submission {token}", remedy="`hpcc jobs` lists what there is.")
-    request_cancel(context, token)
+    request_cancel(context.project.submission(token))
     return resolve(context, token)

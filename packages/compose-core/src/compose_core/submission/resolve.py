@@ -11,6 +11,7 @@ from compose_core.errors import RecordError
 from compose_core.job_state import JobId
 from compose_core.records.absence import Absence
 from compose_core.records.atomic import names_in, remove_file, remove_old_temporaries
+from compose_core.records.cancel_mark import cancel_is_requested, request_cancel
 from compose_core.records.claim import Claim
 from compose_core.records.handover import Handover
 from compose_core.records.intent import Intent
@@ -18,10 +19,8 @@ from compose_core.records.outcome import Outcome
 from compose_core.records.token import parse_token, token_time
 from compose_core.submission.context import SubmitContext
 from compose_core.submission.settle import (
-    cancel_is_requested,
     claim_for,
     finish,
-    request_cancel,
     write_outcome,
 )
 
@@ -130,7 +129,7 @@ def adopt(
         outcome.replace(context.project.submission(intent.token).outcome)
     finish(context, intent, outcome)
     context.tell("adopted", f"job {outcome.job_id} is the one that was submitted", token=intent.token, job_id=job_id)
-    if cancel_is_requested(context, intent.token):
+    if cancel_is_requested(context.project.submission(intent.token)):
         cancel_now(context, intent, str(outcome.job_id))
     return _resolution(intent, "settled", outcome=outcome, message=f"found by its {how}")
 
@@ -197,7 +196,7 @@ def _found(context: SubmitContext, intent: Intent, rows: Sequence[JobRow]) -> Re
 
 def _close_absent(context: SubmitContext, intent: Intent) -> Resolution:
     """The scheduler never took it: with a run key it stays open for the next `up`, without one it is closed for good."""
-    cancelled = cancel_is_requested(context, intent.token)
+    cancelled = cancel_is_requested(context.project.submission(intent.token))
     if intent.run_key is not None and not cancelled:
         return _resolution(intent, "absent", message=f"{_ABSENT}; `up` with its run key submits it")
     return close(context, intent, "cancelled" if cancelled else "abandoned", _ABSENT)
@@ -207,7 +206,7 @@ def close(
     context: SubmitContext, intent: Intent, what: Literal["refused", "cancelled", "abandoned"], message: str
 ) -> Resolution:
     """The submission ends without a job. Should one turn up late nevertheless, it ends before its first service."""
-    request_cancel(context, intent.token)
+    request_cancel(context.project.submission(intent.token))
     # In this order: a job claims first and looks for the request second, so one of the two sees the other.
     if claim := Claim.read(context.project.submission(intent.token).claim):
         return adopt(context, intent, claim.job_id, how="claim")
@@ -223,7 +222,9 @@ def _abandon(context: SubmitContext, intent: Intent, handover: Handover | None) 
         mark = new_handover(context, intent.token, 1, purpose="abandon")
         if not mark.create(context.project.submission(intent.token).handover(1)):
             return _resolution(intent, "in_flight", message="its client is at work")
-    what: Literal["cancelled", "abandoned"] = "cancelled" if cancel_is_requested(context, intent.token) else "abandoned"
+    what: Literal["cancelled", "abandoned"] = (
+        "cancelled" if cancel_is_requested(context.project.submission(intent.token)) else "abandoned"
+    )
     outcome = Outcome(
         token=intent.token, outcome=what, at=context.clock.now(), message="its client ended before submitting it"
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from compose_core.errors import RecordError
 from compose_core.job_state import JobId
-from compose_core.records.atomic import create_file, file_exists, remove_file, rename_new
+from compose_core.records.atomic import remove_file, rename_new
 from compose_core.records.claim import Claim
 from compose_core.records.intent import Intent
 from compose_core.records.job_record import JobRecord
@@ -79,19 +79,6 @@ def read_record(context: SubmitContext, job_id: str, token: str) -> JobRecord | 
         if record and record.submission_token == token:
             return record
     return None
-
-
-def request_cancel(context: SubmitContext, token: str) -> None:
-    """The job of this token ends before its first service starts.
-
-    Raises: RecordError: the mark cannot be written.
-    """
-    create_file(context.project.submission(token).cancel_requested, b"")
-
-
-def cancel_is_requested(context: SubmitContext, token: str) -> bool:
-    """Somebody asked for the end of this submission."""
-    return file_exists(context.project.submission(token).cancel_requested)
 
 
 def _write_record(context: SubmitContext, record: JobRecord) -> None:

@@ -20,6 +20,7 @@ from compose_core.errors import (
 )
 from compose_core.plan.model import Plan
 from compose_core.records.atomic import create_file, make_new_folder, names_in, remove_file
+from compose_core.records.cancel_mark import cancel_is_requested
 from compose_core.records.intent import Intent
 from compose_core.records.job_record import JobRecord, SweepPlace
 from compose_core.records.journal import JournalEntry, append_journal
@@ -41,7 +42,7 @@ from compose_core.submission.resolve import (
 from compose_core.submission.resume_drift import refuse_drift
 from compose_core.submission.run_keys import take_key, token_of_key
 from compose_core.submission.secret_sources import tell_secret_problems
-from compose_core.submission.settle import cancel_is_requested, claim_for, finish, read_record, write_outcome
+from compose_core.submission.settle import claim_for, finish, read_record, write_outcome
 
 _LONGEST_WAIT_S = 10.0
 
@@ -274,7 +275,7 @@ def _write_journal(context: SubmitContext, intent: Intent) -> None:
 def _hand_over(context: SubmitContext, intent: Intent) -> Submission:
     """Hand the script to the scheduler, again only when it is known not to have taken it."""
     for _ in range(context.patience.handovers):
-        if cancel_is_requested(context, intent.token):
+        if cancel_is_requested(context.project.submission(intent.token)):
             return _cancelled(context, intent)
         earlier = latest_handover(context, intent.token)
         attempt = earlier.attempt + 1 if earlier else 1
@@ -353,7 +354,7 @@ def _accepted(context: SubmitContext, intent: Intent, attempt: int, answer: Acce
         context.tell("warning", f"{error.message}; the next command writes it", token=intent.token)
         return Submission(record=record, notice=answer.notice)
     finish(context, intent, outcome, record)
-    cancelled = cancel_is_requested(context, intent.token)
+    cancelled = cancel_is_requested(context.project.submission(intent.token))
     if cancelled:
         cancel_now(context, intent, answer.job_id)
     return Submission(record=record, notice=answer.notice, cancelled=cancelled)
@@ -446,7 +447,9 @@ def _submission(context: SubmitContext, intent: Intent, resolution: Resolution) 
         raise SchedulerRefused(f"submission {intent.token} was {outcome.outcome}: {outcome.message}")
     record = read_record(context, outcome.job_id, intent.token) or finish(context, intent, outcome)
     assert record is not None
-    return Submission(record=record, how=outcome.how, cancelled=cancel_is_requested(context, intent.token))
+    return Submission(
+        record=record, how=outcome.how, cancelled=cancel_is_requested(context.project.submission(intent.token))
+    )
 
 
 def _cancelled(context: SubmitContext, intent: Intent) -> Submission:
