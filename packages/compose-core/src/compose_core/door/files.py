@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import os
-import stat
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -69,52 +68,6 @@ class PartsArguments(_Arguments):
     """Which parts of which files are wanted, together no more than fits into one message."""
 
     parts: list[GetArguments] = Field(min_length=1, max_length=1000)
-
-
-class ListArguments(_Arguments):
-    """Which folder is listed."""
-
-    path: str
-
-
-MOST_LISTED = 100_000
-
-
-def listing(asked: ListArguments) -> dict[str, Any]:
-    """The regular files below a folder by relative path, with size and executable bit; a file is listed as itself.
-
-    Raises: HpccError: there is nothing, or too much.
-    """
-    root = Path(asked.path)
-    if not root.is_absolute() or not root.exists():
-        raise HpccError(f"{asked.path} is not there", code="no-such-file")
-    files = [root] if root.is_file() else _files_below(root)
-    found = [
-        {
-            "path": str(file.relative_to(root)) if file != root else root.name,
-            "size": facts.st_size,
-            "x": _is_executable(facts),
-        }
-        for file in files
-        if stat.S_ISREG((facts := file.lstat()).st_mode)
-    ]
-    return {"is_folder": root.is_dir(), "files": found}
-
-
-def _files_below(root: Path) -> list[Path]:
-    found: list[Path] = []
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        found += [Path(folder) / name for name in sorted(names)]
-        if len(found) > MOST_LISTED:
-            raise HpccError(
-                f"{root} has more than {MOST_LISTED} files", remedy="Export a tarball.", code="too-many-files"
-            )
-    return found
-
-
-def _is_executable(facts: os.stat_result) -> bool:
-    return bool(facts.st_mode & 0o100)
 
 
 def missing(workspace: Path, asked: MissingArguments) -> dict[str, Any]:

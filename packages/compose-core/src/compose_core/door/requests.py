@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from compose_core.readiness import PreflightMode
 from compose_core.records.format import JobIdText, TokenText
 
 KEY_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"
@@ -51,7 +52,7 @@ class SubmitArguments(_Arguments):
     """Kept beside the key, for whoever asks which keys there are."""
     prepare: bool = True
     """Make the images ready first; else they have to be."""
-    preflight: Literal["off", "warn", "strict"] = "warn"
+    preflight: PreflightMode = "warn"
 
 
 class FindArguments(_Arguments):

@@ -15,8 +15,9 @@ from compose_core.door.keys import WorkspaceKeys
 from compose_core.door.log_chunks import log_chunk
 from compose_core.door.reports import job_report, request_end, unknown_job
 from compose_core.door.site_check import site_check
-from compose_core.door.submitting import plan_of, ready_to_submit
+from compose_core.door.submitting import plan_of
 from compose_core.errors import HpccError, NoSuchJob, UsageError
+from compose_core.readiness import make_ready
 from compose_core.records.job_record import JobRecord
 from compose_core.records.paths import ProjectPaths
 from compose_core.tracking.moved_project import where_it_is_now
@@ -74,7 +75,8 @@ class DoorSession:
         claimed = self._keys.claim(asked.key, Path(plan.project_dir), asked.labels, is_taken=self._is_taken)
         known = operations.find_submission(self.site, claimed, asked.key)
         if known is None:
-            self._events += ready_to_submit(self.site, plan, asked)
+            self._events += [str(warning) for warning in plan.warnings]
+            self._events += make_ready(self.site, plan, prepare=asked.prepare, preflight=asked.preflight)
             known = operations.submit(self.site, plan, run_key=asked.key, on_event=self._note)
         return {"job": self._handle(known, asked.key), "warnings": self._events}
 
@@ -191,10 +193,6 @@ class DoorSession:
         """Parts of several files."""
         return files.get_parts(asked)
 
-    def list(self, asked: files.ListArguments) -> Answer:
-        """The files of a folder."""
-        return files.listing(asked)
-
     def _chunk_or_error(self, asked: requests.LogsArguments) -> Answer:
         try:
             return self.logs(asked)
@@ -279,7 +277,6 @@ VERBS: dict[str, tuple[type[BaseModel], Callable[[DoorSession, Any], Answer]]] =
     "put": (files.PutArguments, DoorSession.put),
     "get": (files.GetArguments, DoorSession.get),
     "get-parts": (files.PartsArguments, DoorSession.get_parts),
-    "list": (files.ListArguments, DoorSession.list),
     "submit-sweep": (sweep_requests.SubmitSweepArguments, _of_sweeps("submit_sweep")),
     "sweep-state": (sweep_requests.SweepArguments, _of_sweeps("sweep_states")),
     "sweep-results": (sweep_requests.ResultsArguments, _of_sweeps("results")),

@@ -52,24 +52,6 @@ def loaded_spec(site: Site, workspace: Path, asked: SubmitArguments) -> LoadedSp
     return with_environment(loaded, asked.environment)
 
 
-def ready_to_submit(site: Site, plan: Plan, asked: SubmitArguments) -> list[str]:
-    """Everything that the job needs before it is submitted; what is worth telling about that.
-
-    Raises: PreflightFailed: something is missing.  PrepareFailed: an image could not be made.
-    """
-    from compose_core.images import prepare_images, verify_images
-    from compose_core.preflight.checks import checked
-
-    said = [str(warning) for warning in plan.warnings]
-    if asked.preflight != "off":
-        said += checked(plan, site, strict=asked.preflight == "strict")
-    if plan.images and asked.prepare:
-        prepare_images(site, plan)
-    elif plan.images:
-        verify_images(plan)
-    return said
-
-
 def _file_name(name: str) -> str:
     """What stands for a spec that is no file, in the folder that its relative paths start from."""
     return name.replace("/", "_").replace("\0", "_") or "spec"

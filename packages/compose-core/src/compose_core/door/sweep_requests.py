@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from compose_core.door.requests import Handle
+from compose_core.readiness import PreflightMode
 
 SWEEP_KEY_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,75}"
 """A sweep is called like its key, and `KEY-2` when the first one was stopped and is wanted again."""
@@ -47,7 +48,7 @@ class SubmitSweepArguments(SweepSource):
     """Kept beside the key, for whoever asks which keys there are."""
     prepare: bool = True
     """Make the images ready first; else they have to be."""
-    preflight: Literal["off", "warn", "strict"] = "warn"
+    preflight: PreflightMode = "warn"
 
 
 class SweepArguments(_Arguments):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from compose_core.errors import HpccError
-from compose_core.images import prepare_images, verify_images
-from compose_core.preflight.checks import checked
+from compose_core.readiness import PreflightMode, make_ready
 from compose_core.records.paths import ProjectPaths
 from compose_core.records.sweep_journal import read_sweep
 from compose_core.submission.context import keep_quiet
@@ -20,7 +19,6 @@ from compose_core.sweep.submit import EXISTS, Listener, SweepSubmission, submit_
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
     from compose_core.records.sweep_manifest import SweepManifest, SweepOverlay
-    from compose_core.sweep.planning import SweepPlan
 
 
 def ensure_sweep(
@@ -32,7 +30,7 @@ def ensure_sweep(
     throttle: int | None = None,
     overlay: SweepOverlay | None = None,
     prepare: bool = True,
-    preflight: Literal["off", "warn", "strict"] = "off",
+    preflight: PreflightMode = "off",
     on_event: Listener = keep_quiet,
 ) -> SweepSubmission:
     """The sweep with this id: a new one of the file, its images made ready, or the one that is there, gone on with.
@@ -51,7 +49,8 @@ def ensure_sweep(
     if known is not None:
         return _gone_on_with(site, known, on_event)
     plan = plan_sweep(site, file, sweep_id=sweep_id, max_trials=max_trials, throttle=throttle, overlay=overlay)
-    warnings = _ready(site, plan, prepare=prepare, preflight=preflight)
+    warnings = [str(warning) for warning in plan.warnings]
+    warnings += make_ready(site, plan.plan_to_check, prepare=prepare, preflight=preflight)
     try:
         result = submit_sweep(site, plan, on_event=on_event)
         result.warnings = warnings
@@ -62,19 +61,6 @@ def ensure_sweep(
     known = read_sweep(sweep_paths(ProjectPaths(plan.manifest.project_dir), sweep_id))
     assert known is not None, "submit_sweep has just seen it"
     return _gone_on_with(site, known, on_event)
-
-
-def _ready(site: Site, plan: SweepPlan, *, prepare: bool, preflight: str) -> list[str]:
-    """What is worth telling of trials that can run."""
-    whole = plan.plan_to_check
-    said = [str(warning) for warning in plan.warnings]
-    if preflight != "off":
-        said += checked(whole, site, strict=preflight == "strict")
-    if prepare:
-        prepare_images(site, whole)
-    elif whole.images:
-        verify_images(whole)
-    return said
 
 
 def _gone_on_with(site: Site, known: SweepManifest, on_event: Listener) -> SweepSubmission:
