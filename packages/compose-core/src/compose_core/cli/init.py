@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +61,8 @@ def init(
     if describe is not None:
         return _describe(tools, _named(describe, known))
     if template is None:
-        _refuse_to_replace(
-            [output] if os.path.lexists(output) and not force else []
-        )  # before anybody answers questions
+        if not force:
+            _refuse_to_replace(Path(), [str(output)])  # before anybody answers questions
         template, name, cache_dir = _asked(tools, known, name, cache_dir)
     return _copy(tools, _named(template, known), name=name, cache_dir=cache_dir, output=output, force=force)
 
@@ -124,7 +123,8 @@ def _copy(tools: Tools, one: Starter, *, name: str | None, cache_dir: str | None
     target = Path(os.path.abspath(output))  # noqa: PTH100 - links stay
     text = adapted(one.text, name=name, cache_dir=cache_dir)
     files = {target.name: text.encode()} | dict(one.files())
-    _refuse_to_replace([] if force else [path for path in files if os.path.lexists(target.parent / path)])
+    if not force:
+        _refuse_to_replace(target.parent, files)
     load_spec(target, variables=tools.site.environment, project_dir=target.parent, text=text)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,8 @@ def _copy(tools: Tools, one: Starter, *, name: str | None, cache_dir: str | None
     return int(ExitCode.OK)
 
 
-def _refuse_to_replace(there: Sequence[str | Path]) -> None:
+def _refuse_to_replace(folder: Path, files: Iterable[str]) -> None:
+    there = [path for path in files if os.path.lexists(folder / path)]
     if there:
         names = ", ".join(map(str, there))
         raise UsageError(f"{names}: already there", remedy="Use another --output, or --force to replace.")

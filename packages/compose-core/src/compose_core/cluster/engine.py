@@ -47,12 +47,15 @@ class Accepted(Frozen, kw_only=True):
     """Where the script's own output goes; None when that is only known on the node."""
 
 
+RefusalKind = Literal["permanent", "limit", "unreachable", "unconfigured"]
+"""`permanent`: the request is wrong; `limit`: later may work; `unreachable`: no controller took the request; `unconfigured`: the
+program did not learn which controller to ask, so none was asked."""
+
+
 class Refused(Frozen, kw_only=True):
     """The scheduler answered no; there is no job."""
 
-    kind: Literal["permanent", "limit", "unreachable", "unconfigured"]
-    """`permanent`: the request is wrong; `limit`: later may work; `unreachable`: no controller took the request;
-    `unconfigured`: the program did not learn which controller to ask, so none was asked."""
+    kind: RefusalKind
     message: str
     remedy: str = ""
 

@@ -10,9 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from compose_core.cluster.engine import Accepted, Ambiguous, Refused, SubmitAnswer
+from compose_core.cluster.engine import Accepted, Ambiguous, RefusalKind, Refused, SubmitAnswer
 from compose_core.cluster.runner import Finished
 from compose_core.cluster.token_mark import claim_argument, comment_of
 from compose_core.errors import UsageError
@@ -38,11 +37,11 @@ class _Verdict:
     """What one kind of message means."""
 
     pattern: re.Pattern[str]
-    kind: Literal["permanent", "limit", "unreachable", "unconfigured"]
+    kind: RefusalKind
     remedy: str
 
 
-def _verdict(pattern: str, kind: Literal["permanent", "limit", "unreachable", "unconfigured"], remedy: str) -> _Verdict:
+def _verdict(pattern: str, kind: RefusalKind, remedy: str) -> _Verdict:
     return _Verdict(re.compile(pattern, re.IGNORECASE), kind, remedy)
 
 

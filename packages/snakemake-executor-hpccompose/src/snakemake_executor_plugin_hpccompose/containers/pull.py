@@ -17,6 +17,7 @@ from compose_core import (
     HpccError,
     LoadedSpec,
     MapNode,
+    Problem,
     Site,
     build_plan,
     load_spec,
@@ -152,13 +153,13 @@ def _note(workdir: Path | None, file: Path, url: str, digest: str) -> None:
 
 def told(error: HpccError) -> str:
     """The error as Snakemake shows it: everything that was wrong, what to do, and the last lines of the program."""
-    lines = [
-        f"{problem.where}: {problem.message}. {problem.remedy}".strip()
-        if problem.where
-        else f"{problem.message}. {problem.remedy}".strip()
-        for problem in error.problems
-    ] or [str(error)]
+    lines = [_told(problem) for problem in error.problems] or [str(error)]
     return "\n".join([*lines, *([error.details] if error.details else [])])
+
+
+def _told(problem: Problem) -> str:
+    place = f"{problem.where}: " if problem.where else ""
+    return f"{place}{problem.message}. {problem.remedy}".strip()
 
 
 if __name__ == "__main__":
