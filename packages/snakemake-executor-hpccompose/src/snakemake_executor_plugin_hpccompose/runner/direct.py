@@ -7,13 +7,14 @@ that waits for the job, which does it for every job of a cluster.
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
+
+from snakemake_executor_plugin_hpccompose.runner.forking import fork_member
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -67,29 +68,11 @@ class ShellCommand:
 
 def run_directly(command: ShellCommand, log: int) -> int:
     """The pid of a process that prepares the files, becomes the shell, and leads its own process group."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        _become_shell(command, log)
-    try:
-        os.setpgid(pid, pid)  # in parent and child: whoever comes first, a signal to the group finds it
-    except OSError:
-        pass  # it has ended already
-    return pid
+    return fork_member(log, partial(_become_shell, command))
 
 
-def _become_shell(command: ShellCommand, log: int) -> NoReturn:
+def _become_shell(command: ShellCommand) -> NoReturn:
     try:
-        os.setpgid(0, 0)
-        signal.alarm(0)
-        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-            signal.signal(one, signal.SIG_DFL)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.closerange(3, max(null, log) + 1)
         environment = environment_of(command, os.environ)
         prepare(command)
         shell = _shell(command.executable)

@@ -9,9 +9,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import NoReturn
 
+from snakemake_executor_plugin_hpccompose.runner.forking import fork_member
 from snakemake_executor_plugin_hpccompose.runner.program import PACKAGE
 
 TRIAL_S = 60.0
@@ -91,30 +93,12 @@ def warm_up() -> None:
 
 def fork(argv: Sequence[str], log: int) -> int:
     """Off this process, which has imported Snakemake; the child never returns."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid == 0:
-        _become_snakemake(argv, log)
-    try:
-        os.setpgid(pid, pid)  # in parent and child: whoever comes first, a signal to the group finds it
-    except OSError:
-        pass  # it has ended already
-    return pid
+    return fork_member(log, partial(_become_snakemake, argv))
 
 
-def _become_snakemake(argv: Sequence[str], log: int) -> NoReturn:
+def _become_snakemake(argv: Sequence[str]) -> NoReturn:
     code = 1
     try:
-        os.setpgid(0, 0)
-        signal.alarm(0)
-        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-            signal.signal(one, signal.SIG_DFL)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.closerange(3, max(null, log) + 1)
         sys.argv = ["snakemake", *argv]
         code = _exit_code_of_main(list(argv))
     finally:
