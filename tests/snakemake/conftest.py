@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from compose_core.testing import FakeCluster
 from tests.slurm.conftest import *  # noqa: F403  (the fixtures of the bench)
 from tests.snakemake.workflow import Workflow
 
@@ -15,6 +16,18 @@ collect_ignore_glob = [] if find_spec("snakemake") else ["test_*.py", "container
 """Beside no Snakemake there is nothing to import; `nox -s adapters` runs all of them."""
 
 MakeWorkflow = Callable[[str], Workflow]
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's folder is the working directory, as the workflow's is Snakemake's."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    """A cluster on which jobs run until the test ends them."""
+    return FakeCluster()
 
 
 @pytest.fixture

@@ -14,18 +14,7 @@ from snakemake_executor_plugin_hpccompose.runner.results import read_result
 from tests.snakemake.fake_job import FakeGroup, FakeJob
 from tests.snakemake.world import World, fan
 
-pytestmark = pytest.mark.adapters
-
-
-@pytest.fixture(autouse=True)
-def _workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    """A cluster on which jobs run until the test ends them."""
-    return FakeCluster()
+pytestmark = [pytest.mark.adapters, pytest.mark.usefixtures("workdir")]
 
 
 def test_results_end_jobs_without_a_question(cluster: FakeCluster, tmp_path: Path) -> None:

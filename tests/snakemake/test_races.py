@@ -17,18 +17,7 @@ from snakemake_executor_plugin_hpccompose.workflow_services import WorkflowServi
 from tests.snakemake.fake_job import FakeJob
 from tests.snakemake.world import World, fan
 
-pytestmark = pytest.mark.adapters
-
-
-@pytest.fixture(autouse=True)
-def _workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    """A cluster on which jobs run until the test ends them."""
-    return FakeCluster()
+pytestmark = [pytest.mark.adapters, pytest.mark.usefixtures("workdir")]
 
 
 def test_an_interruption_during_a_look_cancels_all_jobs(cluster: FakeCluster, tmp_path: Path) -> None:

@@ -12,18 +12,7 @@ from snakemake_executor_plugin_hpccompose.ledger import Ledger
 from tests.snakemake.fake_job import FakeJob
 from tests.snakemake.world import World, fan
 
-pytestmark = pytest.mark.adapters
-
-
-@pytest.fixture(autouse=True)
-def _workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    """A cluster on which jobs run until the test ends them."""
-    return FakeCluster()
+pytestmark = [pytest.mark.adapters, pytest.mark.usefixtures("workdir")]
 
 
 def test_jobs_that_run_or_wait_are_taken_on(cluster: FakeCluster, tmp_path: Path) -> None:

@@ -13,18 +13,7 @@ from compose_core.testing.fake_cluster import Settings
 from tests.snakemake.fake_job import FakeGroup, FakeJob
 from tests.snakemake.world import World, fan
 
-pytestmark = pytest.mark.adapters
-
-
-@pytest.fixture(autouse=True)
-def _workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    """A cluster on which jobs run until the test ends them."""
-    return FakeCluster()
+pytestmark = [pytest.mark.adapters, pytest.mark.usefixtures("workdir")]
 
 
 def test_jobs_of_one_shape_are_one_array(cluster: FakeCluster, tmp_path: Path) -> None:
