@@ -71,8 +71,8 @@ class Storm:
         )
 
     def event(self) -> None:
-        """One thing that goes wrong."""
-        events: list[tuple[int, Callable[[], str]]] = [
+        """One thing that goes wrong; what finds nothing to act on is none."""
+        events: list[tuple[int, Callable[[], str | None]]] = [
             (4, self.mark_failed),
             (5, self.clear),
             (2, self.restart_triggerer),
@@ -80,18 +80,21 @@ class Storm:
             (2, self.cancel_by_hand),
             (1, self.stop_controller),
         ]
-        (act,) = self.random.choices([act for _, act in events], [weight for weight, _ in events])
-        self.happened[act()] += 1
+        happened = None
+        while happened is None:
+            (act,) = self.random.choices([act for _, act in events], [weight for weight, _ in events])
+            happened = act()
+        self.happened[happened] += 1
 
     def some_run(self) -> Run:
         run = self.random.choice(self.runs[-2 * BUSY :])
         self.touched.add(run.run_id)
         return run
 
-    def mark_failed(self) -> str:
+    def mark_failed(self) -> str | None:
         run = self.some_run()
         if self.state(run) in ENDED:
-            return "nothing (the run had ended)"
+            return None
         run.mark("failed")
         self.marked.add(run.run_id)
         return "marked failed"
@@ -112,12 +115,12 @@ class Storm:
         self.world.bench.start_component("scheduler")
         return "scheduler and workers killed"
 
-    def cancel_by_hand(self) -> str:
+    def cancel_by_hand(self) -> str | None:
         run = self.some_run()
         alive = run.alive()
         for job in alive:
             self.slurm.run(["scancel", job])
-        return "scancel" if alive else "nothing (no job to cancel)"
+        return "scancel" if alive else None
 
     def stop_controller(self) -> str:
         self.slurm.stop_controller()
