@@ -1,10 +1,11 @@
 """What becomes of jobs when people and machines interfere with a real Airflow: duplicates, orphans, false successes, and how fast it is.
 
-    python benchmarks/airflow_faults.py [--events 20] [--minutes 60] [--seed 1] [--instant 60]
+    python benchmarks/airflow_faults.py [--events 20] [--minutes 60] [--seed 1] [--undisturbed 20] [--instant 60]
 
 A private Airflow and a private Slurm; four tasks are kept busy while random events happen: tasks are marked failed or cleared, workers
 die right after sbatch, triggerer and scheduler are killed and started again, jobs are cancelled by hand, the controller stops for a while.
-At the end every task's jobs are counted by their keys and by what they noted themselves. Then many jobs that end at once.
+At the end every task's jobs are counted by their keys and by what they noted themselves. Then some jobs that nobody interferes with,
+for how soon their tasks know of their ends, and many jobs that end at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,29 +39,30 @@ from tests.slurm.bench import missing_requirements as missing_for_slurm
 
 DAGS = Path(__file__).resolve().parents[1] / "tests" / "airflow" / "dags"
 BUSY = 4
+POLL_S = 5.0
+"""As the DAGs have it."""
 ENDED = {"success", "failed"}
 
 
 class Storm:
     """Runs that are interfered with."""
 
-    def __init__(self, world: World, slurm: SlurmBench, seed: int) -> None:
-        self.world, self.slurm = world, slurm
+    def __init__(self, world: World, slurm: SlurmBench, seed: int, codes: Sequence[int] = (0, 0, 0, 7)) -> None:
+        self.world, self.slurm, self.codes = world, slurm, codes
         self.random = random.Random(seed)
         self.runs: list[Run] = []
         self.marked: set[str] = set()
-        self.touched: set[str] = set()
         self.happened: Counter[str] = Counter()
 
-    def keep_busy(self) -> None:
+    def keep_busy(self, deaths: float = 0.25) -> None:
         """Start new runs until enough of them go on."""
         while sum(self.state(run) not in ENDED for run in self.runs) < BUSY:
-            seconds, code = self.random.randint(3, 25), self.random.choice((0, 0, 0, 7))
+            seconds, code = self.random.randint(3, 25), self.random.choice(self.codes)
             folder = self.world.project(
                 f"storm{len(self.runs)}",
                 f'sleep {seconds}; echo "$HPC_COMPOSE_SUBMISSION_TOKEN {code} $(date +%s.%N)" >> ended; exit {code}',
             )
-            if self.random.random() < 0.25:
+            if self.random.random() < deaths:
                 (folder / "die").touch()
                 self.happened["worker dies after sbatch"] += 1
             self.runs.append(self.world.start("one_job", folder))
@@ -87,9 +89,7 @@ class Storm:
         self.happened[happened] += 1
 
     def some_run(self) -> Run:
-        run = self.random.choice(self.runs[-2 * BUSY :])
-        self.touched.add(run.run_id)
-        return run
+        return self.random.choice(self.runs[-2 * BUSY :])
 
     def mark_failed(self) -> str | None:
         run = self.some_run()
@@ -192,15 +192,13 @@ def orphans(storm: Storm, patience_s: float) -> list[str]:
         time.sleep(1)
 
 
-def latencies(storm: Storm) -> list[float]:
-    """Seconds from a job's last words to its task's end, of tasks that nobody interfered with."""
-    found = []
-    for run in storm.runs:
-        task = run.task()
-        if task["state"] == "success" and task["try_number"] == 1 and run.run_id not in storm.touched:
-            ended = float((run.folder / "ended").read_text().split()[2])
-            found.append(datetime.fromisoformat(task["end_date"]).timestamp() - ended)
-    return found
+def latencies(runs: Sequence[Run]) -> list[float]:
+    """Seconds from each job's last words to its task's end."""
+    return [
+        datetime.fromisoformat(run.task()["end_date"]).timestamp()
+        - float((run.folder / "ended").read_text().split()[2])
+        for run in runs
+    ]
 
 
 def storm(world: World, slurm: SlurmBench, events: int, seed: int, minutes: float) -> bool:
@@ -226,7 +224,6 @@ def storm(world: World, slurm: SlurmBench, events: int, seed: int, minutes: floa
     door = LocalDoor(slurm.shared_dir / "workspace", engine="slurm")
     twice = [line for run in storm.runs for line in duplicates(door, run)]
     false = false_successes(storm)
-    waits = latencies(storm)
     print(f"events: {dict(storm.happened)}; runs: {len(storm.runs)}")
     for name, found in (
         ("duplicates", twice),
@@ -236,11 +233,25 @@ def storm(world: World, slurm: SlurmBench, events: int, seed: int, minutes: floa
         ("runs without an end", [run.folder.name for run in stuck]),
     ):
         print(f"{name}: {len(found)} {found or ''}")
-    if waits:
-        print(
-            f"end of job to end of task: median {statistics.median(waits):.1f} s, most {max(waits):.1f} s of {len(waits)}"
-        )
     return not (twice or after or false or stuck)
+
+
+def undisturbed(world: World, slurm: SlurmBench, count: int, seed: int) -> bool:
+    """How soon after its job's end a task succeeds, of so many jobs; whether each did within the time between two looks and 10 s."""
+    storm = Storm(world, slurm, seed, codes=(0,))
+    while len(storm.runs) < count:
+        storm.keep_busy(deaths=0.0)
+        time.sleep(1)
+    stuck = storm.finish()
+    if stuck:
+        print(f"undisturbed runs without an end: {len(stuck)}")
+        return False
+    waits = latencies(storm.runs)
+    print(
+        f"end of job to end of task: median {statistics.median(waits):.1f} s, most {max(waits):.1f} s of {len(waits)},"
+        f" with a look every {POLL_S:g} s"
+    )
+    return max(waits) <= POLL_S + 10
 
 
 def instant(world: World, count: int) -> bool:
@@ -260,6 +271,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=60.0, help="no new event happens after so long")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--undisturbed", type=int, default=20, help="jobs that nobody interferes with; 0: none")
     parser.add_argument("--instant", type=int, default=60, help="jobs that end at once; 0: none")
     options = parser.parse_args()
     missing = [*missing_requirements(), *missing_for_slurm(accounting=False)]
@@ -283,6 +295,8 @@ def main() -> int:
                 options.seed,
                 options.minutes,
             )
+            calm = World(bench, SLURM, slurm.shared_dir / "calm", slurm)
+            good &= not options.undisturbed or undisturbed(calm, slurm, options.undisturbed, options.seed)
             good &= not options.instant or instant(World(bench, LOCAL, Path(local) / "instant"), options.instant)
     return 0 if good else 1
 
