@@ -10,8 +10,10 @@ from compose_core.records.attempts import attempts_of
 from compose_core.records.end_marker import EndMarker
 from compose_core.records.job_record import JobRecord
 from compose_core.records.state import StateFile
+from compose_core.tracking.decide import decide
+from compose_core.tracking.evidence import Evidence
 from compose_core.tracking.job_files import JobFiles, attempt_paths, read_job_files
-from compose_core.tracking.snapshot import Evidence, JobSnapshot, decide
+from compose_core.tracking.snapshot import JobSnapshot
 
 
 def attempts_known(record: JobRecord) -> tuple[int, ...]:

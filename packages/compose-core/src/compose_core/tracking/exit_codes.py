@@ -9,7 +9,7 @@ from compose_core.cluster.engine import Engine, JobRow, Rows, Unavailable
 from compose_core.cluster.job_rows import RowIndex
 from compose_core.cluster.slurm_text import exit_status
 from compose_core.job_state import JobId, JobState
-from compose_core.tracking.snapshot import Evidence, Word, word_of
+from compose_core.tracking.evidence import Evidence, Word, word_of
 
 _HAVE_A_STATUS = frozenset({JobState.FAILED, JobState.OUT_OF_MEMORY})
 """Whatever else ends a job, its exit status says nothing more."""

@@ -19,20 +19,13 @@ from compose_core.records.job_record import JobRecord
 from compose_core.records.our_path import OurPath
 from compose_core.records.paths import SubmissionPaths
 from compose_core.tracking.array_summary import array_snapshot
+from compose_core.tracking.decide import decide
+from compose_core.tracking.evidence import Evidence, Memory, Word, is_outdated, missed_at, word_of
 from compose_core.tracking.exit_codes import with_exit_codes
 from compose_core.tracking.job_files import JobFiles, read_job_files
-from compose_core.tracking.snapshot import (
-    Evidence,
-    JobSnapshot,
-    Memory,
-    Word,
-    decide,
-    is_outdated,
-    missed_at,
-    needs_scheduler,
-    word_of,
-)
+from compose_core.tracking.snapshot import JobSnapshot
 from compose_core.tracking.task_records import task_records, with_known_log
+from compose_core.tracking.verdict import needs_scheduler
 
 _ACCOUNTING_BEFORE_S = 3600.0
 _CLOCK_SET_S = 2.0

@@ -16,8 +16,11 @@ from compose_core.records.end_marker import EndMarker
 from compose_core.records.job_record import JobRecord, RequestedWalltime
 from compose_core.records.paths import JobPaths
 from compose_core.records.state import ServiceState, StateFile
+from compose_core.tracking.decide import decide
+from compose_core.tracking.evidence import Evidence, Memory, Word, word_of
 from compose_core.tracking.job_files import JobFiles
-from compose_core.tracking.snapshot import Evidence, JobSnapshot, Memory, Word, decide, needs_scheduler, word_of
+from compose_core.tracking.snapshot import JobSnapshot
+from compose_core.tracking.verdict import needs_scheduler
 from tests.core.tracking.world import NOW, OTHER_TOKEN, TOKEN, row, sacct
 
 RECORD = JobRecord(
