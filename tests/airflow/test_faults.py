@@ -52,6 +52,30 @@ def test_a_triggerer_that_is_killed_and_started_again_goes_on_waiting(world: Wor
     check_one_success(run)
 
 
+def test_two_triggerers_share_the_jobs_and_one_takes_all_when_the_other_is_killed(world: World) -> None:
+    """One job per task, each in its first try, whoever waits for it."""
+    world.bench.start_component("triggerer", "--skip-serve-logs", name=SECOND)
+    try:
+        run = world.start("named_rows", world.project("shared", "sleep 60"), {"rows": 8})
+        both = world.client.wait(lambda: owners if len(owners := watched_by(run)) == 2 else None, 120)
+        world.bench.kill_component("triggerer")
+        (heir,) = world.client.wait(lambda: owners if len(owners := watched_by(run)) == 1 else None, 90)
+        assert heir in both
+        assert run.end() == "success"
+        check_rows(run, 8)
+        tasks = [task for task in world.client.tasks(run.dag_id, run.run_id) if task["task_id"] == "job"]
+        assert {task["try_number"] for task in tasks} == {1}
+    finally:
+        world.bench.kill_component(SECOND)
+        world.bench.start_component("triggerer")
+
+
+def watched_by(run: Run) -> set[int]:
+    """The triggerers that wait for the run's tasks now."""
+    tasks = run.client.tasks(run.dag_id, run.run_id)
+    return {task["triggerer_job"]["id"] for task in tasks if task["state"] == "deferred" and task["triggerer_job"]}
+
+
 def test_a_triggerer_that_is_stopped_in_good_order_leaves_its_jobs_alone(world: World) -> None:
     """A restart of the triggerer is no reason to end anything."""
     run = start_watched(world, "triggerer-stopped", 60)

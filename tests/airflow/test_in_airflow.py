@@ -75,7 +75,7 @@ def test_the_form_s_test_says_what_the_cluster_can_do(
     answer = airflow_bench.client.request("POST", "/connections/test", body)
     assert answer["status"] is True, answer
     words = ("Slurm 2", "accounting o", "partitions ") if is_slurm else ("the local engine",)
-    for said in (*words, "here: ", f"workspace {extra['workspace']}"):
+    for said in (*words, "container programs on this machine: ", f"workspace {extra['workspace']}"):
         assert said in answer["message"]
     body["extra"] = json.dumps({"transport": "telnet"})
     answer = airflow_bench.client.request("POST", "/connections/test", body)

@@ -191,3 +191,12 @@ def test_openlineage_gets_inputs_and_outputs_where_it_is_installed() -> None:
         assert lineage is None
     else:
         assert [one.name for one in (*lineage.inputs, *lineage.outputs)] == ["/p/compose.yaml", "/p/ckpt"]
+
+
+@pytest.mark.skipif(find_spec("openlineage") is None, reason="OpenLineage is missing")
+def test_openlineage_is_told_of_a_failed_task_what_there_is() -> None:
+    """The handle of its job, or that there was none; a task that told nothing at all would be warned of in its log."""
+    failed = lineage_of({"cluster": None, "job_id": "41"}, compose_file="/p/compose.yaml")
+    assert (failed.run_facets["externalQuery"].externalQueryId, failed.outputs) == ("41", [])
+    nothing = lineage_of({})
+    assert (nothing.inputs, nothing.outputs, nothing.run_facets) == ([], [], {})

@@ -378,12 +378,12 @@ def check_text(facts: Mapping[str, Any]) -> str:
     else:
         engine = "the local engine" if facts.get("engine") == "local" else "Slurm"
     partitions = ", ".join(facts.get("partitions") or ())
-    backends = ", ".join(facts.get("backends") or ()) or "no container programs"
+    backends = ", ".join(facts.get("backends") or ()) or "none"
     parts = [
         f"hpc-compose {facts.get('version')} on {facts.get('host')} as {facts.get('user')}",
         engine,
         f"partitions {partitions}" if partitions else "",
-        f"here: {backends}",
+        f"container programs on this machine: {backends}",
         f"workspace {facts.get('workspace')}",
         *(facts.get("problems") or ()),
     ]

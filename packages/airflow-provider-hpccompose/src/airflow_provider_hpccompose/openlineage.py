@@ -8,11 +8,9 @@ from urllib.parse import urlsplit
 
 from airflow_provider_hpccompose.assets import asset_uri, to_openlineage
 
-PRODUCER = "airflow-provider-hpccompose"
-
 
 def lineage_of(result: Mapping[str, Any], *, compose_file: str | None = None) -> Any:
-    """The `OperatorLineage` of a task with this result: its exported artifacts as outputs, its job as a facet.
+    """The `OperatorLineage` of a task with this result, or, as it failed, this handle: exported artifacts as outputs, the job as a facet.
 
     None where the OpenLineage provider is not installed.
     """
@@ -50,11 +48,13 @@ def _namespace(cluster: str) -> str:
 
 
 def _facets(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The job, as OpenLineage's own facet for jobs of another system."""
+    """The job, as OpenLineage's own facet for jobs of another system; nothing when there was none."""
+    if not result.get("job_id"):
+        return {}
     from airflow.providers.common.compat.openlineage.facet import ExternalQueryRunFacet
 
     return {
         "externalQuery": ExternalQueryRunFacet(
-            externalQueryId=str(result.get("job_id")), source=_namespace(str(result.get("cluster") or "default"))
+            externalQueryId=str(result["job_id"]), source=_namespace(str(result.get("cluster") or "default"))
         )
     }

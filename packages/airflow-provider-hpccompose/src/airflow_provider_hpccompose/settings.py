@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal
 
+from airflow_provider_hpccompose.connection_form import conn_fields
 from airflow_provider_hpccompose.dashboards import Dashboard
 from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError, HpcComposeSpecError
 
@@ -50,6 +53,13 @@ class ConnectionSettings:
     command: str = "hpcc"
     """The program on the login node."""
     command_timeout_s: float = 120.0
+    not_heeded: tuple[str, ...] = ()
+    """What the connection says and nobody reads, in words: a mistyped name, a host beside transport `local`."""
+
+    @property
+    def login_connection(self) -> str:
+        """The connection of type `ssh` that leads to the login node; empty: none does."""
+        return self.ssh_conn_id if self.transport == "ssh" else ""
 
     @classmethod
     def of(cls, connection: Any) -> ConnectionSettings:
@@ -57,6 +67,7 @@ class ConnectionSettings:
 
         Raises: HpcComposeConnectionError: something in it is wrong; which field, and what is allowed.
         """
+        _of_our_type(connection)
         extra = _extra(connection)
         conn_id = str(connection.conn_id or "")
         ssh_conn_id = _text(extra, "ssh_conn_id")
@@ -85,6 +96,7 @@ class ConnectionSettings:
             known_hosts_file=_text(extra, "known_hosts_file"),
             command=_text(extra, "command") or "hpcc",
             command_timeout_s=_seconds(conn_id, extra, "command_timeout", 120.0, least=5.0),
+            not_heeded=_not_heeded(connection, extra, transport),
         )
 
 
@@ -102,11 +114,44 @@ def profile_of(settings: ConnectionSettings, name: str | None) -> Mapping[str, A
 
 
 def _extra(connection: Any) -> Mapping[str, Any]:
+    """The extra field; Airflow itself takes one that it cannot read for an empty one, and jobs would go elsewhere than meant."""
+    conn_id = str(connection.conn_id or "")
     try:
-        extra = connection.extra_dejson
+        said = json.loads(connection.extra or "{}")
     except ValueError as error:
-        raise _wrong(str(connection.conn_id), "the extra field", f"is no JSON object: {error}") from error
-    return extra if isinstance(extra, Mapping) else {}
+        raise _wrong(conn_id, "the extra field", f"is no JSON object: {error}") from error
+    if not isinstance(said, Mapping):
+        raise _wrong(conn_id, "the extra field", "is JSON, but no object of fields and their values")
+    return dict(connection.extra_dejson)
+
+
+def _of_our_type(connection: Any) -> None:
+    """Raises: HpcComposeConnectionError: it is of another type, whose fields mean other things."""
+    conn_id, found = str(connection.conn_id or ""), str(connection.conn_type or "")
+    if found == "ssh":
+        raise _wrong(
+            conn_id,
+            "its type",
+            f"is 'ssh'; name it as `ssh_conn_id` in a connection of type {CONN_TYPE!r}, and that here",
+        )
+    if found not in (CONN_TYPE, ""):
+        raise _wrong(conn_id, "its type", f"is {found!r}; it has to be {CONN_TYPE!r}")
+
+
+def _not_heeded(connection: Any, extra: Mapping[str, Any], transport: str) -> tuple[str, ...]:
+    """What the connection says and nobody reads, in words."""
+    known = conn_fields()
+    unknown = [name for name in extra if name not in known]
+    notes = [f"nobody reads {name!r} in the extra field{_meant(name, known)}" for name in unknown]
+    named = "host" if connection.host else "ssh_conn_id" if _text(extra, "ssh_conn_id") else ""
+    if named and transport == "local":
+        notes.append(f"{named} is not used, as transport is local: jobs are submitted from the machine of the worker")
+    return tuple(notes)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; is {close[0]!r} meant?" if close else ""
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str:
@@ -165,4 +210,16 @@ def _object(conn_id: str, extra: Mapping[str, Any], name: str, example: str) -> 
 
 
 def _wrong(conn_id: str, what: str, why: str) -> HpcComposeConnectionError:
-    return HpcComposeConnectionError(f"Connection {conn_id!r}: {what} {why}. Correct it under Admin → Connections.")
+    return HpcComposeConnectionError(f"Connection {conn_id!r}: {what} {why}. Correct it {_place_of(conn_id)}.")
+
+
+def _place_of(conn_id: str) -> str:
+    """Where a person finds the connection."""
+    variable = variable_of(conn_id)
+    return f"in the variable {variable}" if variable else "under Admin → Connections"
+
+
+def variable_of(conn_id: str) -> str:
+    """The environment variable that Airflow reads this connection from; empty: it comes from somewhere else."""
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    return name if name in os.environ else ""  # noqa: TID251  (Airflow looks there first, and this tells where to mend)

@@ -22,7 +22,7 @@ from airflow_provider_hpccompose.doors import (
     SubmitRequest,
 )
 from airflow_provider_hpccompose.exceptions import HpcComposeConnectionError, HpcComposeError
-from airflow_provider_hpccompose.settings import CONN_TYPE, DEFAULT_CONN_ID, ConnectionSettings
+from airflow_provider_hpccompose.settings import CONN_TYPE, DEFAULT_CONN_ID, ConnectionSettings, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +78,8 @@ class HpcComposeHook(BaseHook):
         """
         if self._door is None:
             settings = self.settings
-            ssh = _found(settings.ssh_conn_id, self.get_connection) if settings.ssh_conn_id else None
-            self._door = door_of(settings, ssh)
+            named = settings.login_connection
+            self._door = door_of(settings, _found(named, self.get_connection, "ssh") if named else None)
         return self._door
 
     async def aget_door(self) -> Door:
@@ -90,8 +90,8 @@ class HpcComposeHook(BaseHook):
         if self._door is None:
             if self._settings is None:
                 self._settings = self._checked(await _afound(self.hpccompose_conn_id))
-            ssh_conn_id = self._settings.ssh_conn_id
-            self._door = door_of(self._settings, await _afound(ssh_conn_id) if ssh_conn_id else None)
+            named = self._settings.login_connection
+            self._door = door_of(self._settings, await _afound(named, "ssh") if named else None)
         return self._door
 
     def submit(self, request: SubmitRequest) -> JobHandle:
@@ -137,12 +137,18 @@ class HpcComposeHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Can jobs run there, and what is there."""
         try:
-            return self.get_door().check()
+            is_good, text = self.get_door().check()
         except HpcComposeError as error:
             return False, str(error)
+        return is_good, ("; " if is_good else "\n").join(
+            [text, *(f"note: {note}" for note in self.settings.not_heeded)]
+        )
 
     def _checked(self, connection: Any) -> ConnectionSettings:
-        return replace(ConnectionSettings.of(connection), **self._asked)
+        settings = replace(ConnectionSettings.of(connection), **self._asked)
+        for note in settings.not_heeded:
+            self.log.warning("Connection %r: %s.", settings.conn_id, note)
+        return settings
 
 
 def door_of(settings: ConnectionSettings, ssh_connection: Any = None) -> Door:
@@ -171,14 +177,14 @@ def _ssh_fields(connection: Any) -> tuple[Any, ...]:
     return tuple(getattr(connection, name, None) for name in ("host", "port", "login", "extra"))
 
 
-def _found(conn_id: str, get: Callable[[str], Any]) -> Any:
+def _found(conn_id: str, get: Callable[[str], Any], conn_type: str = CONN_TYPE) -> Any:
     try:
         return get(conn_id)
     except Exception as error:
-        raise _missing(conn_id, error) from error
+        raise _missing(conn_id, conn_type, error) from error
 
 
-async def _afound(conn_id: str) -> Any:
+async def _afound(conn_id: str, conn_type: str = CONN_TYPE) -> Any:
     from airflow.providers.common.compat.connection import get_async_connection
 
     try:
@@ -186,7 +192,7 @@ async def _afound(conn_id: str) -> Any:
             return await asyncio.to_thread(HpcComposeHook.get_connection, conn_id)
         return await get_async_connection(conn_id)
     except Exception as error:
-        raise _missing(conn_id, error) from error
+        raise _missing(conn_id, conn_type, error) from error
 
 
 def _answers_in_turn_only() -> bool:
@@ -200,13 +206,19 @@ def _answers_in_turn_only() -> bool:
     return supervisor is not None and not hasattr(supervisor, "asend")
 
 
-def _missing(conn_id: str, error: Exception) -> Exception:
+def _missing(conn_id: str, conn_type: str, error: Exception) -> Exception:
     """A missing connection is a fault of the setup, anything else (no API server) may pass."""
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     if not isinstance(error, AirflowNotFoundException):
         return error
+    variable = variable_of(conn_id)
+    if variable:  # Airflow goes on as if it were not there
+        return HpcComposeConnectionError(
+            f"Connection {conn_id!r}: Airflow cannot read the variable {variable}; it is a URI (`{conn_type}://user@host:22/?…`, "
+            "values quoted as in addresses) or a JSON object with conn_type, host, login, port and extra."
+        )
     return HpcComposeConnectionError(
-        f"There is no connection {conn_id!r}: add one of type {CONN_TYPE!r} under Admin → Connections, or with "
-        f"`airflow connections add {conn_id} --conn-type {CONN_TYPE}`."
+        f"There is no connection {conn_id!r}: add one of type {conn_type!r} under Admin → Connections, or with "
+        f"`airflow connections add {conn_id} --conn-type {conn_type}`."
     )

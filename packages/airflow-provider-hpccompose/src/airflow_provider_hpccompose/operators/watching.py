@@ -80,7 +80,7 @@ class WatchingOperator(JobOperator):
         self.log_services = log_services
         self.on_kill_action = on_kill_action
         self._job_file = ""
-        self._returned: dict[str, Any] = {}
+        self._reported: dict[str, Any] = {}
 
     def wait_for(self, context: Context, handle: JobHandle, report: JobReport | None = None) -> dict[str, Any]:
         """The result once the job is over; with `deferrable` the task is deferred, and `execute_complete` gives it.
@@ -196,6 +196,7 @@ class WatchingOperator(JobOperator):
         """
         self._job = None  # nothing is left that a kill could end
         self._job_file = handle.compose_file
+        self._reported = handle.as_json()
         self._show_logs(handle, LogStream(write=self._write, offsets=dict(offsets)), is_last=True)
         failure = failure_of_report(
             report.as_json(),
@@ -207,15 +208,14 @@ class WatchingOperator(JobOperator):
         if failure is not None:
             raise failure
         self.log.info("Job %s ended %s.", handle.job_id, report.state)
-        self._returned = self.result(context, handle, report)
-        return self._returned
+        self._reported = self.result(context, handle, report)
+        return self._reported
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """What OpenLineage is told: the compose file as input, exported artifacts as outputs, the job's id."""
+        """What OpenLineage is told, also of a task that failed: the compose file as input, exported artifacts as outputs, the job's id."""
         from airflow_provider_hpccompose.openlineage import lineage_of
 
-        compose_file = self._job_file or None
-        return lineage_of(self._returned, compose_file=compose_file) if self._returned else None
+        return lineage_of(self._reported, compose_file=self._job_file or None)
 
     def _given_up(self, context: Context, handle: JobHandle, event: Mapping[str, Any]) -> AirflowException:
         """What to raise when the wait ended before the job; that is cancelled where a limit says so or no further try would find it."""

@@ -157,7 +157,7 @@ class Site:
         if isinstance(self.runner, HostRunner) and not self.which(self.tools.sbatch):
             raise EnvironmentProblem(
                 f"{self.tools.sbatch} was not found on PATH",
-                remedy="Load the site's Slurm, or use --engine local.",
+                remedy="Load the site's Slurm, or choose the local engine (`--engine local`).",
                 code="no-sbatch",
             )
         return Slurm(

@@ -102,7 +102,11 @@ class Slurm:
                 answer = parse_sbatch(outcome)
                 return self._with_batch_log(answer, request) if isinstance(answer, Accepted) else answer
             case NotFound():
-                return Refused(kind="permanent", message=outcome.message, remedy="Load Slurm, or use --engine local.")
+                return Refused(
+                    kind="permanent",
+                    message=outcome.message,
+                    remedy="Load Slurm, or choose the local engine (`--engine local`).",
+                )
             case NotStarted():
                 return Refused(kind="limit", message=outcome.message, remedy="Nothing was submitted: try again later.")
             case _:

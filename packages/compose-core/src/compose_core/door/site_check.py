@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,12 @@ from compose_core.version import __version__
 
 if TYPE_CHECKING:
     from compose_core.cluster.site import Site
+
+_SILENT = (
+    "Try again when it does; where this machine only has Slurm's programs and no cluster, choose the engine `local`, "
+    "or a login node."
+)
+_ELSEWHERE = "Name a folder that you can write, on a file system that the nodes see, too."
 
 
 def site_check(site: Site, workspace: Path) -> dict[str, Any]:
@@ -42,7 +49,7 @@ def site_check(site: Site, workspace: Path) -> dict[str, Any]:
 def _ask_slurm(engine: Slurm, facts: dict[str, Any]) -> None:
     settings = engine.settings()
     if isinstance(settings, Unavailable):
-        facts["problems"].append(f"the scheduler does not answer: {settings.message}")
+        facts["problems"].append(f"the scheduler does not answer: {settings.message}. {_SILENT}")
         return
     facts["scheduler"] = {
         "cluster": settings.get("ClusterName", ""),
@@ -51,19 +58,21 @@ def _ask_slurm(engine: Slurm, facts: dict[str, Any]) -> None:
     }
     found = engine.partitions()
     if isinstance(found, Unavailable):
-        facts["problems"].append(f"sinfo does not answer: {found.message}")
+        facts["problems"].append(f"sinfo does not answer: {found.message}. {_SILENT}")
         return
     facts["partitions"] = list(dict.fromkeys(row.partition for row in found))
 
 
 def _workspace_trouble(workspace: Path) -> str:
-    """Why no job can be submitted from there; empty when one can."""
+    """Why no job can be submitted from there, and what helps; empty when one can."""
+    probe = workspace / ".hpc-compose"
     try:
         workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = workspace / ".hpc-compose"
         probe.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        return f"the workspace {workspace} cannot be written: {error.strerror}"
+        return f"the workspace {workspace} cannot be written: {error.strerror}. {_ELSEWHERE}"
     except HpccError as error:
         return error.message
+    if not os.access(probe, os.W_OK | os.X_OK):
+        return f"the workspace {workspace} cannot be written: {probe} belongs to somebody else. {_ELSEWHERE}"
     return ""
