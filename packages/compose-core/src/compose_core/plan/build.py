@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 
 from compose_core.errors import HpccError, raise_if_errors
 from compose_core.plan.absolute_path import absolute_path
@@ -13,7 +14,16 @@ from compose_core.plan.geometry import allocation_of
 from compose_core.plan.images import ImageSite, planned_images
 from compose_core.plan.logs import log_rules
 from compose_core.plan.metrics import metrics_rules
-from compose_core.plan.model import ArtifactRules, Backend, Decision, Plan
+from compose_core.plan.model import (
+    Allocation,
+    ArtifactRules,
+    Backend,
+    Decision,
+    Plan,
+    PlannedImage,
+    PlannedStep,
+    ResumeRules,
+)
 from compose_core.plan.order import launch_order
 from compose_core.plan.refusals import plan_problems
 from compose_core.plan.requests import job_requests
@@ -43,34 +53,18 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
     secrets = planned_secrets(loaded, home=context.home)
     config = config_text(loaded)
     resume = resume_rules(loaded, config)
-    order = launch_order({service: tuple(item.depends_on) for service, item in spec.services.items()})
     images = planned_images(spec.services, image_site(loaded, context))
-    image_of = {service: image for image in images for service in image.services}
-    steps = tuple(
-        planned_step(
-            service,
-            spec,
-            allocation,
-            backend=backend,
-            project_dir=project_dir,
-            home=context.home,
-            resume=resume,
-            image=image_of.get(service),
-        )
-        for service in order
+    steps = _planned_steps(
+        spec, allocation, images, backend=backend, project_dir=project_dir, home=context.home, resume=resume
     )
+    exported = [secret.env for secret in secrets if secret.env is not None]
     return Plan(
         name=name,
         compose_file=str(loaded.source),
         project_dir=project_dir,
         spec_sha256=loaded.sha256,
         backend=backend,
-        directives=job_directives(
-            spec,
-            name=name,
-            name_reason=name_reason,
-            exported=[secret.env for secret in secrets if secret.env is not None],
-        ),
+        directives=job_directives(spec, name=name, name_reason=name_reason, exported=exported),
         allocation=allocation,
         setup=spec.x_slurm.setup,
         modules=spec.x_slurm.modules,
@@ -97,14 +91,45 @@ def build_plan(loaded: LoadedSpec, context: PlanContext) -> Plan:
             Decision(key="name", value=name, reason=name_reason),
             Decision(key="runtime.backend", value=backend, reason=backend_reason),
             Decision(key="x-slurm.cache_dir", value=cache_dir, reason=cache_reason),
-            Decision(
-                key="services", value=", ".join(order), reason="dependencies first, else in the order of the file"
-            ),
+            _order_decision(steps),
         ),
         warnings=warnings,
         secrets=secrets,
         secret_values=tuple(loaded.secret_values.values()),
     )
+
+
+def _planned_steps(
+    spec: ComposeSpec,
+    allocation: Allocation,
+    images: Sequence[PlannedImage],
+    *,
+    backend: Backend,
+    project_dir: str,
+    home: str,
+    resume: ResumeRules | None,
+) -> tuple[PlannedStep, ...]:
+    """The steps in the order of their launch."""
+    order = launch_order({service: tuple(item.depends_on) for service, item in spec.services.items()})
+    image_of = {service: image for image in images for service in image.services}
+    return tuple(
+        planned_step(
+            service,
+            spec,
+            allocation,
+            backend=backend,
+            project_dir=project_dir,
+            home=home,
+            resume=resume,
+            image=image_of.get(service),
+        )
+        for service in order
+    )
+
+
+def _order_decision(steps: Sequence[PlannedStep]) -> Decision:
+    names = ", ".join(step.service for step in steps)
+    return Decision(key="services", value=names, reason="dependencies first, else in the order of the file")
 
 
 def runtime_backend(spec: ComposeSpec, context: PlanContext) -> tuple[Backend, str]:

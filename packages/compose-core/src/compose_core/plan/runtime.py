@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compose_core.frozen import Frozen
 from compose_core.plan.geometry import StepGeometry
 from compose_core.plan.model import Backend, Literally, Mount, PlannedImage, Text, Variable, literal
 from compose_core.plan.mounts import enroot_mount, mount_flags
@@ -51,7 +52,42 @@ def srun_options(
     return tuple(options)
 
 
-def pyxis_options(
+class Container(Frozen, kw_only=True):
+    """What a service's command runs in: its image with what it sees there, or nothing but the host."""
+
+    backend: Backend
+    image: PlannedImage | None
+    mounts: Sequence[Mount]
+    variables: Sequence[str]
+    """Those that reach the service."""
+    working_dir: str | None
+
+    def srun_options(self) -> tuple[Text, ...]:
+        """How srun enters it; empty unless it is srun that does."""
+        if self.image is None or self.backend != "pyxis":
+            return ()
+        return _pyxis_options(self.image, self.mounts, self.variables, self.working_dir)
+
+    def argv(self, command: Sequence[Text]) -> tuple[Text, ...]:
+        """The program that runs as the step's task: the command itself, or the one that enters the container with it."""
+        if self.image is None or self.backend in ("host", "pyxis"):
+            return tuple(command)
+        if self.backend == "enroot":
+            started = _enroot_start(self.image, self.mounts, self.variables)
+            return (*started, *_in_folder(self.working_dir, command))
+        return (*_apptainer_exec(self.image, self.mounts, self.working_dir), *command)
+
+
+def own_command(backend: Backend) -> tuple[Text, ...]:
+    """What runs an image's own entrypoint and command, in the image's own folder.
+
+    Source: enroot's image format, `/etc/rc`, which Pyxis' images have as well; the runscript of apptainer run(1).
+    """
+    script = "/.singularity.d/runscript" if backend == "apptainer" else "/etc/rc"
+    return (literal("/bin/sh"), literal(script))
+
+
+def _pyxis_options(
     image: PlannedImage, mounts: Sequence[Mount], variables: Sequence[str], working_dir: str | None
 ) -> tuple[Text, ...]:
     """Pyxis' part of the srun options.
@@ -68,32 +104,6 @@ def pyxis_options(
     if working_dir is not None:
         options.append(literal(f"--container-workdir={working_dir}"))
     return tuple(options)
-
-
-def container_argv(
-    backend: Backend,
-    image: PlannedImage | None,
-    command: Sequence[Text],
-    *,
-    mounts: Sequence[Mount],
-    variables: Sequence[str],
-    working_dir: str | None,
-) -> tuple[Text, ...]:
-    """The program that runs as the step's task: the command itself, or the one that enters the container with it."""
-    if image is None or backend in ("host", "pyxis"):
-        return tuple(command)
-    if backend == "enroot":
-        return (*_enroot_start(image, mounts, variables), *_in_folder(working_dir, command))
-    return (*_apptainer_exec(image, mounts, working_dir), *command)
-
-
-def own_command(backend: Backend) -> tuple[Text, ...]:
-    """What runs an image's own entrypoint and command, in the image's own folder.
-
-    Source: enroot's image format, `/etc/rc`, which Pyxis' images have as well; the runscript of apptainer run(1).
-    """
-    script = "/.singularity.d/runscript" if backend == "apptainer" else "/etc/rc"
-    return (literal("/bin/sh"), literal(script))
 
 
 def _enroot_start(image: PlannedImage, mounts: Sequence[Mount], variables: Sequence[str]) -> tuple[Text, ...]:

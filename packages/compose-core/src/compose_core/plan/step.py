@@ -7,11 +7,12 @@ from compose_core.plan.assertions import planned_assertions
 from compose_core.plan.command import command_argv
 from compose_core.plan.distributed import distributed_environment, passed_on, task_start
 from compose_core.plan.environment import service_environment
-from compose_core.plan.geometry import step_geometry
+from compose_core.plan.geometry import StepGeometry, step_geometry
 from compose_core.plan.model import (
     Allocation,
     Backend,
     Decision,
+    EnvironmentEntry,
     PlannedDependency,
     PlannedImage,
     PlannedPolicy,
@@ -22,8 +23,8 @@ from compose_core.plan.model import (
     literal,
 )
 from compose_core.plan.mounts import service_mounts
-from compose_core.plan.runtime import STEP_NAME_PREFIX, container_argv, own_command, pyxis_options, srun_options
-from compose_core.plan.step_requests import step_requests
+from compose_core.plan.runtime import STEP_NAME_PREFIX, Container, own_command, srun_options
+from compose_core.plan.step_requests import StepRequests, step_requests
 from compose_core.plan.text import service_text
 from compose_core.spec.models import (
     ComposeSpec,
@@ -50,25 +51,18 @@ def planned_step(
 ) -> PlannedStep:
     """Everything that starting this service needs, with the reason of each default."""
     service = spec.services[name]
-    batch = service.x_slurm.launch == "batch"
-    backend = "host" if batch else backend
+    backend = "host" if service.x_slurm.launch == "batch" else backend
     token = service_token(name)
     geometry = step_geometry(name, spec, allocation)
     mounts = service_mounts(service, project_dir=project_dir, home=home, resume=resume) if backend != "host" else ()
-    cpus = geometry.cpus_per_task if geometry.owns_cpus else None
-    environment = (
-        *service_environment(
-            service,
-            backend,
-            cpus=cpus,
-            inner_srun_cpus=_cpus_asked_for(service, allocation) if batch else cpus,
-            resumes=resume is not None,
-        ),
-        *distributed_environment(service, token, backend, geometry),
-    )
+    environment = _environment(service, token, backend, geometry, allocation, resumes=resume is not None)
     passed = passed_on(spec.services, name, backend, geometry, is_array=spec.x_slurm.array is not None)
     variables = tuple(dict.fromkeys([*(entry.name for entry in environment), *service.secrets, *passed]))
+    container = Container(
+        backend=backend, image=image, mounts=mounts, variables=variables, working_dir=service.working_dir
+    )
     command = command_argv(service, backend)
+    started = wrapped_command(service, command or own_command(backend))
     requests = step_requests(name, service.x_slurm, spec.x_slurm, geometry)
     return PlannedStep(
         service=name,
@@ -81,30 +75,9 @@ def planned_step(
         nodes=geometry.nodes,
         ntasks=geometry.ntasks,
         ntasks_per_node=geometry.ntasks_per_node,
-        srun_options=()
-        if batch
-        else srun_options(
-            token,
-            service.x_slurm,
-            geometry,
-            requests=requests.options,
-            multi_node=allocation.nodes > 1,
-            container=pyxis_options(image, mounts, variables, service.working_dir)
-            if image is not None and backend == "pyxis"
-            else (),
-        ),
+        srun_options=_srun_options(service, token, geometry, requests, allocation, container),
         unset=requests.unset,
-        argv=(
-            *task_start(service, geometry),
-            *container_argv(
-                backend,
-                image,
-                wrapped_command(service, command or own_command(backend)),
-                mounts=mounts,
-                variables=variables,
-                working_dir=service.working_dir,
-            ),
-        ),
+        argv=(*task_start(service, geometry), *container.argv(started)),
         mpi=service.x_slurm.mpi.type if service.x_slurm.mpi is not None else None,
         command=command,
         secrets=service.secrets,
@@ -112,9 +85,7 @@ def planned_step(
         mounts=mounts,
         image=image,
         working_dir=_working_dir(service, backend, project_dir),
-        depends_on=tuple(
-            PlannedDependency(service=other, condition=item.condition) for other, item in service.depends_on.items()
-        ),
+        depends_on=_depends_on(service),
         readiness=_readiness(service.readiness),
         policy=_policy(service),
         ports=service.x_slurm.ports,
@@ -127,10 +98,55 @@ def planned_step(
     )
 
 
+def _environment(
+    service: Service,
+    token: str,
+    backend: Backend,
+    geometry: StepGeometry,
+    allocation: Allocation,
+    *,
+    resumes: bool,
+) -> tuple[EnvironmentEntry, ...]:
+    """What the plan sets for the service."""
+    cpus = geometry.cpus_per_task if geometry.owns_cpus else None
+    inner_srun_cpus = _cpus_asked_for(service, allocation) if service.x_slurm.launch == "batch" else cpus
+    return (
+        *service_environment(service, backend, cpus=cpus, inner_srun_cpus=inner_srun_cpus, resumes=resumes),
+        *distributed_environment(service, token, backend, geometry),
+    )
+
+
 def _cpus_asked_for(service: Service, allocation: Allocation) -> Text | None:
     """A batch service is free to start steps over the whole allocation, so only a written request counts."""
     cpus = service.x_slurm.cpus_per_task or allocation.cpus_per_task
     return literal(str(cpus)) if cpus is not None else None
+
+
+def _srun_options(
+    service: Service,
+    token: str,
+    geometry: StepGeometry,
+    requests: StepRequests,
+    allocation: Allocation,
+    container: Container,
+) -> tuple[Text, ...]:
+    """Empty for a batch service, which no srun starts."""
+    if service.x_slurm.launch == "batch":
+        return ()
+    return srun_options(
+        token,
+        service.x_slurm,
+        geometry,
+        requests=requests.options,
+        multi_node=allocation.nodes > 1,
+        container=container.srun_options(),
+    )
+
+
+def _depends_on(service: Service) -> tuple[PlannedDependency, ...]:
+    return tuple(
+        PlannedDependency(service=other, condition=item.condition) for other, item in service.depends_on.items()
+    )
 
 
 def _time_limit_s(service: Service) -> int | None:

@@ -57,10 +57,7 @@ def load_spec(
     findings = Findings()
     sources = SourceTree(findings)
     root = tree or (sources.read(source, shown) if text is None else sources.read_text(text, source, shown))
-    if root is not None and not _is_small(root):
-        message = f"with all that it extends, the file has more than {MAX_NODES} values"
-        findings.error("file-too-complex", message, root.mark, remedy="Extend less, or generate several smaller files.")
-        root = None
+    root = _small_enough(root, findings) if root is not None else None
     root = with_parts(root, overrides=overrides, defaults=defaults, findings=findings) if root is not None else None
     if root is None:
         findings.raise_errors()
@@ -91,8 +88,13 @@ def load_spec(
     )
 
 
-def _is_small(root: MapNode) -> bool:
-    return sum(1 for _ in islice(walk(root), MAX_NODES + 1)) <= MAX_NODES
+def _small_enough(root: MapNode, findings: Findings) -> MapNode | None:
+    """The tree, when the passes can take it."""
+    if sum(1 for _ in islice(walk(root), MAX_NODES + 1)) <= MAX_NODES:
+        return root
+    message = f"with all that it extends, the file has more than {MAX_NODES} values"
+    findings.error("file-too-complex", message, root.mark, remedy="Extend less, or generate several smaller files.")
+    return None
 
 
 def _with_sweep_variables(spec: ComposeSpec, values: Mapping[str, str]) -> ComposeSpec:
