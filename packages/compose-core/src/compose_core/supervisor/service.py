@@ -15,8 +15,8 @@ MASTER_PORT_NAME = "master"
 ENDED = ("exited", "failed", "stopped", "skipped")
 
 
-class Service:
-    """One service of the job: what was asked for and how it is now."""
+class Declared:
+    """What was asked for of one service."""
 
     def __init__(self, description: Json, index: int) -> None:
         self.name: str = description["name"]
@@ -26,12 +26,9 @@ class Service:
         self.launch: str = description.get("launch", "srun")
         self.depends_on = [(need["service"], need["condition"]) for need in description.get("depends_on") or ()]
         self.readiness: Optional[Json] = description.get("readiness")
-        policy = description.get("failure_policy") or {}
-        self.mode: str = policy.get("mode", "fail_job")
-        self.backoff_s = float(policy.get("backoff_s") or 0)
-        self.window = RestartWindow(
-            policy.get("max_restarts"), policy.get("window_s"), policy.get("max_restarts_in_window")
-        )
+        self.policy: Json = description.get("failure_policy") or {}
+        self.mode: str = self.policy.get("mode", "fail_job")
+        self.backoff_s = float(self.policy.get("backoff_s") or 0)
         self.secrets: List[str] = list(description.get("secrets") or ())
         self.asserts: Json = description.get("assert") or {}
         self.hooks: List[Json] = list(description.get("hooks") or ())
@@ -42,8 +39,43 @@ class Service:
         self.port_names: List[str] = list(description.get("ports") or ())
         self.mpi: Optional[Json] = description.get("mpi")
         self.placement = {key: description.get(key) for key in ("placement_mode", "nodes", "ntasks", "ntasks_per_node")}
+        self.time_limit_s: Optional[float] = description.get("time_limit_s")
         self.index = index
 
+    @property
+    def task_count(self) -> int:
+        """Tasks of its step."""
+        return int(self.placement["ntasks"] or 1)
+
+    @property
+    def node_count(self) -> int:
+        """Nodes of its step."""
+        return int(self.placement["nodes"] or 1)
+
+    @property
+    def is_distributed(self) -> bool:
+        """It spans the whole allocation."""
+        return bool(self.placement["placement_mode"] == "distributed")
+
+    @property
+    def log_name(self) -> str:
+        """The log's name in `logs/`."""
+        return self.token + ".log"
+
+    def ended_well(self, code: int) -> bool:
+        """An exit with this code is no failure."""
+        return code in (0, self.asserts.get("exit_code", 0))
+
+
+class Service(Declared):
+    """One service of the job: what was asked for and how it is now."""
+
+    def __init__(self, description: Json, index: int) -> None:
+        super().__init__(description, index)
+        policy = self.policy
+        self.window = RestartWindow(
+            policy.get("max_restarts"), policy.get("window_s"), policy.get("max_restarts_in_window")
+        )
         self.status = "waiting"
         self.process: Optional["subprocess.Popen[bytes]"] = None
         """Kept until it is reaped: subprocess reaps by itself what nobody holds."""
@@ -72,7 +104,6 @@ class Service:
         """All that its log ever got, where logs are rotated."""
         self.was_warned = False
         """This launch of it got the early warning."""
-        self.time_limit_s: Optional[float] = description.get("time_limit_s")
         self.limit_at: Optional[float] = None
 
         self.first_started_at: Optional[float] = None
@@ -92,29 +123,9 @@ class Service:
         """Node and rank of the task that made the latest launch fail, as far as they are known."""
         self.failure_reason: Optional[str] = None
 
-    @property
-    def task_count(self) -> int:
-        """Tasks of its step."""
-        return int(self.placement["ntasks"] or 1)
-
-    @property
-    def node_count(self) -> int:
-        """Nodes of its step."""
-        return int(self.placement["nodes"] or 1)
-
-    @property
-    def is_distributed(self) -> bool:
-        """It spans the whole allocation."""
-        return bool(self.placement["placement_mode"] == "distributed")
-
     def port(self, name: str) -> int:
         """The number of the port of this name; 0 when it has none."""
         return self.ports.get(name) or (self.master_port if name == MASTER_PORT_NAME else 0)
-
-    @property
-    def log_name(self) -> str:
-        """The log's name in `logs/`."""
-        return self.token + ".log"
 
     @property
     def pid(self) -> int:
@@ -125,10 +136,6 @@ class Service:
     def is_alive(self) -> bool:
         """It has a process."""
         return self.process is not None
-
-    def ended_well(self, code: int) -> bool:
-        """An exit with this code is no failure."""
-        return code in (0, self.asserts.get("exit_code", 0))
 
     @property
     def has_ended(self) -> bool:
