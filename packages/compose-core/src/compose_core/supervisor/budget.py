@@ -1,46 +1,12 @@
-"""How long a job may run and how long its teardown may take, and what its ending needs of it."""
+"""How long a job may run and how long its teardown may take."""
 
 import time
-from typing import Dict, List, Optional
+from typing import Dict, Optional
 
 from compose_core.supervisor.files import Json
 from compose_core.supervisor.host import kill_wait_s
-from compose_core.supervisor.record import Outcome, Record
-from compose_core.supervisor.service import Service
 
 KILL_WAIT_RESERVE_S = 2.0
-
-
-class Stoppable:
-    """A job, as far as its ending needs it."""
-
-    record: Record
-    services: List[Service]
-    outcome: Optional[Outcome]
-    is_slurm: bool
-
-    def decide(
-        self,
-        cause: str,
-        exit_code: int,
-        service: Optional[Service] = None,
-        signum: Optional[int] = None,
-        message: str = "",
-    ) -> None:
-        """The job ends for this reason, unless there is one already."""
-        raise NotImplementedError
-
-    def note_stop(self, service: Service, why: str, now: float) -> None:
-        """The service has been told to stop."""
-        raise NotImplementedError
-
-    def signal_service(self, service: Service, signum: int) -> None:
-        """Deliver a signal to the service's own processes."""
-        raise NotImplementedError
-
-    def uses_srun(self, service: Service) -> bool:
-        """Its process is srun, which passes signals on in ways of its own."""
-        raise NotImplementedError
 
 
 class Budget:

@@ -5,10 +5,12 @@ import signal
 import time
 from typing import List, Optional
 
-from compose_core.supervisor.budget import Budget, Stoppable
+from compose_core.supervisor.budget import Budget
 from compose_core.supervisor.files import Json
+from compose_core.supervisor.job import Job
 from compose_core.supervisor.service import Service
 from compose_core.supervisor.steps import Steps, Tools
+from compose_core.supervisor.stopping import Stopping
 from compose_core.supervisor.talk import signal_name
 
 FIRST_RETRY_S = 1.0
@@ -34,7 +36,14 @@ class EarlyWarning:
     """Hands the warning on when Slurm sends it to this program; sends it by the clock when nobody else has by then."""
 
     def __init__(
-        self, rule: Optional[Json], job: Stoppable, budget: Budget, steps: Steps, tools: Tools, slurm_job_id: str
+        self,
+        rule: Optional[Json],
+        job: Job,
+        stopping: Stopping,
+        budget: Budget,
+        steps: Steps,
+        tools: Tools,
+        slurm_job_id: str,
     ) -> None:
         self.signum = int(getattr(signal, "SIG" + rule["name"], 0)) if rule else 0
         self.sent_at: Optional[float] = None
@@ -43,6 +52,7 @@ class EarlyWarning:
         self._from_slurm = bool(rule) and job.is_slurm and self.signum not in (signal.SIGTERM, signal.SIGINT)
         self._meant_until = float("inf")
         self._job = job
+        self._stopping = stopping
         self._steps = steps
         self._tools = tools
         self._slurm_job_id = slurm_job_id
@@ -95,8 +105,7 @@ class EarlyWarning:
             return
         self.sent_at = time.time()
         self._due = float("inf")
-        mains = [service for service in self._job.services if service.is_main] or self._job.services
-        reached = [service for service in mains if service.is_alive and not service.stopping]
+        reached = [service for service in self._job.mains if service.is_alive and not service.stopping]
         names = [service.name for service in reached]
         self._job.record.event("early_signal", signal=self.signum, source=source, services=names)
         shown = ", ".join(names) or "no service: none is running"
@@ -108,10 +117,10 @@ class EarlyWarning:
         if not service.is_alive or service.stopping:
             return
         service.was_warned = True
-        if self._job.uses_srun(service):
+        if self._stopping.uses_srun(service):
             self._steps.signal(service, self.signum, self._not_delivered)
         else:
-            self._job.signal_service(service, self.signum)
+            self._stopping.signal(service, self.signum)
 
     def _not_delivered(self, service: Service) -> None:
         """Its step is not there yet, or Slurm does not answer: srun itself is no way, for it might end its tasks."""

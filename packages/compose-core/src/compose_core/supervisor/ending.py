@@ -4,9 +4,11 @@ import os
 import signal
 from typing import Any, List, Optional, Set
 
-from compose_core.supervisor.budget import Budget, Stoppable
+from compose_core.supervisor.budget import Budget
 from compose_core.supervisor.early import EarlyWarning
+from compose_core.supervisor.job import Job
 from compose_core.supervisor.notices import BatchLog
+from compose_core.supervisor.stopping import Stopping
 from compose_core.supervisor.talk import signal_name
 
 SLURM_CONT_S = 5.0
@@ -66,9 +68,16 @@ class Ending:
     """What signals and the clock do to a job."""
 
     def __init__(
-        self, job: Stoppable, budget: Budget, inbox: SignalInbox, early: EarlyWarning, batch_log: BatchLog
+        self,
+        job: Job,
+        stopping: Stopping,
+        budget: Budget,
+        inbox: SignalInbox,
+        early: EarlyWarning,
+        batch_log: BatchLog,
     ) -> None:
         self._job = job
+        self._stopping = stopping
         self._budget = budget
         self._inbox = inbox
         self._early = early
@@ -115,7 +124,7 @@ class Ending:
         self._job.record.tell_job("{} goes to the services".format(signal_name(signum)))
         for service in self._job.services:
             if service.is_alive and self._job.outcome is None:
-                self._job.signal_service(service, signum)
+                self._stopping.signal(service, signum)
 
     def _stop_by_signal(self, signum: int, now: float) -> None:
         """The job is told to end: all of teardown fits into what Slurm leaves before it kills."""
@@ -136,8 +145,8 @@ class Ending:
         whole_job = self._cont_at is not None and now - self._cont_at <= SLURM_CONT_S
         if is_first and job.is_slurm and signum == signal.SIGTERM and whole_job:
             for service in job.services:  # their steps got TERM from Slurm together with us
-                if service.is_alive and job.uses_srun(service) and not service.stopping:
-                    job.note_stop(service, "teardown", now)
+                if service.is_alive and self._stopping.uses_srun(service) and not service.stopping:
+                    self._stopping.note_stop(service, "teardown", now)
 
     def _cause(self, signum: int, now: float) -> str:
         """What the signal means: Slurm's own words in the batch log, else the clock."""

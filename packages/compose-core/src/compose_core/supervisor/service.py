@@ -127,6 +127,12 @@ class Service(Declared):
         """The number of the port of this name; 0 when it has none."""
         return self.ports.get(name) or (self.master_port if name == MASTER_PORT_NAME else 0)
 
+    def end_probe(self) -> None:
+        """It is not asked any more whether it is ready."""
+        if self.probe is not None:
+            self.probe.close()
+            self.probe = None
+
     @property
     def pid(self) -> int:
         """Its process, which leads a process group; 0 for none."""

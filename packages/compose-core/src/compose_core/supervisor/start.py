@@ -84,6 +84,8 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
     if description.get("resume"):
         folder = attempt_folder(folder, attempt)
         resume = ResumeFolder(description["resume"], job_id.partition("_")[2]) if answer == "ours" else None
+    if answer == "cancelled":
+        description = dict(description, artifacts=None)  # nothing ran that could have left any
     supervisor = Supervisor(script, description, environment, folder, job_id, token, resume, attempt)
     if answer == "cancelled":
         return _end_cancelled(supervisor)
@@ -96,6 +98,5 @@ def _run(script: str, description: Json, arguments: List[str], environment: Dict
 
 def _end_cancelled(supervisor: Supervisor) -> int:
     """The job was cancelled before it began: nothing starts, and it is said why."""
-    supervisor.description = dict(supervisor.description, artifacts=None)
-    supervisor.decide("cancelled", EXIT_CANCELLED, message="cancelled before its first service started")
+    supervisor.job.decide("cancelled", EXIT_CANCELLED, message="cancelled before its first service started")
     return supervisor.finish()
