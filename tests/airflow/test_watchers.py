@@ -183,6 +183,30 @@ def test_a_job_watcher_tells_of_jobs_with_its_labels_when_they_end_well(clock: F
     assert run_virtually(clock, watch()) == [jobs["good"].job_id]
 
 
+@pytest.mark.parametrize(("store", "told"), [(Store(), ["41"]), (None, [])], ids=["remembers", "forgets"])
+def test_a_job_watcher_that_starts_again_tells_of_a_job_that_ended_meanwhile(
+    clock: FakeClock, store: Store | None, told: list[str]
+) -> None:
+    """Also when the first watch ended before it had told of anything."""
+    door = FakeDoor()
+    job = door.submit(SubmitRequest(key="af-1-g1-1", labels={"dag_id": "train"}))
+    door.jobs[job.key] = JobHandle(**{**job.as_json(), "submitted_at": clock.now(), "job_id": "41"})
+
+    async def watch(for_s: float) -> list[str]:
+        trigger = HpcComposeJobWatcher(hpccompose_conn_id="hpc", poll_seconds=30.0)
+        trigger.asset_state_store = store
+        return [event["job_ref"]["job_id"] for event in await watched(trigger, for_s)]
+
+    async def twice() -> list[str]:
+        hub_at(door)
+        assert await watch(50.0) == []
+        door.set_state(door.jobs[job.key], "COMPLETED", times={"ended": clock.now()})
+        await asyncio.sleep(20.0)
+        return await watch(100.0)
+
+    assert run_virtually(clock, twice()) == told
+
+
 def test_openlineage_gets_inputs_and_outputs_where_it_is_installed() -> None:
     """And nothing breaks where it is not."""
     result = {"cluster": "c1", "job_id": "41", "artifacts": {"ckpt": {"uri": "/p/ckpt"}}}

@@ -10,6 +10,7 @@ import pytest
 
 from compose_core import (
     DoorSession,
+    EnvironmentProblem,
     JobState,
     SchedulerRefused,
     SchedulerUnreachable,
@@ -175,6 +176,16 @@ def test_what_makes_no_sense_is_refused(
     """Nothing is guessed, and nothing is written outside of the workspace."""
     with pytest.raises(UsageError):
         session(cluster, tmp_path).call(verb, arguments)
+    assert cluster.jobs == []
+
+
+def test_a_folder_that_cannot_be_made_is_the_sites_fault_and_not_the_specs(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "dag").touch()
+    with pytest.raises(EnvironmentProblem, match="Name a folder that you can write as workspace"):
+        session(cluster, tmp_path).call("submit", asked())
     assert cluster.jobs == []
 
 

@@ -69,10 +69,14 @@ class HpcComposeJobWatcher(BaseEventTrigger):
             await asyncio.sleep(max(self.poll_seconds, MIN_POLL_S) * min(2**failures, MAX_BACK_OFF))
 
     async def _watched_since(self) -> float:
-        """What ended earlier was told of, or is none of this watch's business."""
+        """What ended earlier was told of, or is none of this watch's business; kept at once: whoever goes on begins there."""
         store = getattr(self, "asset_state_store", None)
-        known = await store.aget(_WATCHED_SINCE) if store is not None else None
-        return float(known) if known is not None else CLOCK.now()
+        if store is None:
+            return CLOCK.now()
+        known = await store.aget(_WATCHED_SINCE)
+        if known is None:
+            await store.aset(_WATCHED_SINCE, known := CLOCK.now())
+        return float(known)
 
     async def _note(self, ended: Sequence[tuple[JobHandle, JobReport, Mapping[str, str]]]) -> None:
         """The newest end that was told of: a watch that starts again goes on after it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compose_core.door.requests import SubmitArguments
-from compose_core.errors import UsageError
+from compose_core.errors import EnvironmentProblem, UsageError
 from compose_core.spec import load_spec
 from compose_core.spec.given_environment import with_environment
 
@@ -20,6 +20,7 @@ def plan_of(site: Site, workspace: Path, asked: SubmitArguments) -> Plan:
     """The plan of the job that is asked for; its project folder exists.
 
     Raises: SpecError: the spec is wrong, or cannot run here.  UsageError: not exactly one spec is given.
+    EnvironmentProblem: the folder cannot be made.
     """
     from compose_core.plan import build_plan
     from compose_core.planning import plan_context
@@ -61,7 +62,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(
+        raise EnvironmentProblem(
             f"the folder {folder} cannot be made: {error.strerror}",
             remedy="Name a folder that you can write as workspace, on a file system that the nodes see, too.",
             code="workspace",
