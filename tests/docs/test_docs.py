@@ -257,7 +257,7 @@ def test_the_navigation_of_the_site_has_every_page_once_in_the_order_of_the_inde
 def test_the_site_has_a_page_for_every_example_and_loses_no_block() -> None:
     """Comments go, and links lead to pages of the site; a block is shown as it was written."""
     staged = dict(staged_pages())
-    assert {f"examples/{folder.name}.md" for folder in (ROOT / "examples").iterdir()} <= set(staged)
+    assert {f"examples/{folder.name}.md" for folder in (ROOT / "examples").iterdir() if folder.is_dir()} <= set(staged)
     for page in ROOT.glob("docs/*.md"):
         text = staged["index.md" if page.name == "README.md" else page.name]
         assert [block for block in blocks_of(page) if block.text not in text] == []
