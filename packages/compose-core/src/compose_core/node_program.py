@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 
 _QUOTES = '"""'
+_OWN_IMPORT = re.compile(r"^from compose_core\..*? import (?:\([^)]*\)|.*)$", re.MULTILINE)
 _HEAD_LINES = ("import ", "from ", "    ", ")")
 
 
@@ -40,11 +42,11 @@ def _lines(module: str) -> list[str]:
 
 
 def _outside_imports(part: list[str]) -> Iterator[str]:
-    """One line for each name that a part takes from the standard library."""
-    for node in ast.parse("\n".join(part[: _head_length(part)])).body:
+    """One line for each name that a part takes from the standard library; the other imports are most of them, and not parsed."""
+    for node in ast.parse(_OWN_IMPORT.sub("", "\n".join(part[: _head_length(part)]))).body:
         if isinstance(node, ast.Import):
             yield from (f"import {name.name}" for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith("compose_core."):
+        elif isinstance(node, ast.ImportFrom):
             yield from (f"from {node.module} import {name.name}" for name in node.names)
 
 
