@@ -201,8 +201,13 @@ def test_an_airflow_connection_of_type_ssh_gives_host_and_keys(node: LoginNode) 
     ours = extra(node, ssh_conn_id="my_ssh", key_file="", known_hosts_file="")
     of_ours = Connection(conn_id="cluster", conn_type="hpccompose", extra=ours)
     before = set(Path(tempfile.gettempdir()).glob("hpccompose-*"))
-    is_good, text = door_of(ConnectionSettings.of(of_ours), ssh).check()
+    way = door_of(ConnectionSettings.of(of_ours), ssh)
+    is_good, text = way.check()
     assert is_good, text
+    assert isinstance(way, SshDoor)
+    spec = "runtime: {backend: host}\nservices:\n  app:\n    command: echo hi\n"
+    handle = way.submit(SubmitRequest(key="af-ssh-7", spec=spec, project_dir="e"))
+    assert ended(way, handle).verdict == "ok"
     assert set(Path(tempfile.gettempdir()).glob("hpccompose-*")) <= before, "a private key stayed on the disk"
 
 
