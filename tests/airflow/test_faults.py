@@ -54,20 +54,36 @@ def test_a_triggerer_that_is_killed_and_started_again_goes_on_waiting(world: Wor
 
 def test_two_triggerers_share_the_jobs_and_one_takes_all_when_the_other_is_killed(world: World) -> None:
     """One job per task, each in its first try, whoever waits for it."""
+    earlier = triggerers(world)
     world.bench.start_component("triggerer", "--skip-serve-logs", name=SECOND)
     try:
-        run = world.start("named_rows", world.project("shared", "sleep 60"), {"rows": 8})
-        both = world.client.wait(lambda: owners if len(owners := watched_by(run)) == 2 else None, 120)
+        world.client.wait(lambda: triggerers(world) - earlier or None, 180, what=lambda: "the second triggerer")
+        run = world.start("named_rows", world.project("shared", "sleep 90"), {"rows": 8})
+        both = world.client.wait(
+            lambda: owners if len(owners := watched_by(run)) == 2 else None,
+            200,
+            what=lambda: f"two of {watched_by(run)}",
+        )
         world.bench.kill_component("triggerer")
-        (heir,) = world.client.wait(lambda: owners if len(owners := watched_by(run)) == 1 else None, 90)
-        assert heir in both
-        assert run.end() == "success"
-        check_rows(run, 8)
-        tasks = [task for task in world.client.tasks(run.dag_id, run.run_id) if task["task_id"] == "job"]
-        assert {task["try_number"] for task in tasks} == {1}
+        try:
+            (heir,) = world.client.wait(
+                lambda: owners if len(owners := watched_by(run)) == 1 else None, 90, what=lambda: "one heir"
+            )
+            assert heir in both
+            assert run.end() == "success"
+        finally:
+            world.bench.start_component("triggerer")
     finally:
         world.bench.kill_component(SECOND)
-        world.bench.start_component("triggerer")
+    check_rows(run, 8)
+    tasks = [task for task in world.client.tasks(run.dag_id, run.run_id) if task["task_id"] == "job"]
+    assert {task["try_number"] for task in tasks} == {1}
+
+
+def triggerers(world: World) -> set[int]:
+    """The triggerers that ever said they run, those that were killed among them."""
+    jobs = world.client.request("GET", "/jobs?job_type=TriggererJob&limit=100")["jobs"]
+    return {job["id"] for job in jobs}
 
 
 def watched_by(run: Run) -> set[int]:
