@@ -15,10 +15,24 @@ _MARK = "@@result "
 _PROGRAM = """
 import json, runpy, sys
 
+from airflow.sdk import DAG
+from airflow_provider_hpccompose.triggers.hpccompose import HpcComposeTrigger
+from airflow_provider_hpccompose.triggers.sweeps import HpcComposeSweepTrigger
+
+def resume_at_once(trigger):
+    "Deferrals last some seconds because of Airflow's scheduler, and there is none here."
+    begin = trigger.__init__
+    def begin_without_wait(self, *arguments, **options):
+        begin(self, *arguments, **options)
+        self.min_defer_seconds = 0.0
+    trigger.__init__ = begin_without_wait
+
+resume_at_once(HpcComposeTrigger)
+resume_at_once(HpcComposeSweepTrigger)
 for path, dag_id, conf in json.loads(sys.argv[1]):
-    dag = runpy.run_path(path)["dag"]
-    if isinstance(dag, dict):
-        dag = dag[dag_id]
+    named = runpy.run_path(path)
+    known = [one for value in named.values() for one in (value.values() if isinstance(value, dict) else [value])]
+    dag = next(one for one in known if isinstance(one, DAG) and one.dag_id == dag_id)
     run = dag.test(run_conf=conf or None)
     tasks = {}
     for one in run.get_task_instances():
@@ -77,6 +91,7 @@ class DagTests:
             "HOME": str(home),
             "XDG_STATE_HOME": str(home / "state"),
             "AIRFLOW_HOME": str(home / "airflow"),
+            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
             "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "False",
@@ -85,14 +100,29 @@ class DagTests:
         self.dags = home / "dags"
         """DAG files have to lie below it."""
         self.dags.mkdir(parents=True)
-        self._run("-m", "airflow", "db", "migrate")
-        # In the database, where users keep it: a variable would be found by ways that do not ask Airflow.
-        self._run("-m", "airflow", "connections", "add", "hpccompose_default", "--conn-json", json.dumps(connection))
+        self.call([sys.executable, "-m", "airflow", "db", "migrate"])
+        self._connection = json.dumps(connection)
+        self.connect()
+
+    def connect(self) -> None:
+        """The connection is in the database, where users keep it: a variable would be found by ways that do not ask Airflow."""
+        self.call(
+            [
+                sys.executable,
+                "-m",
+                "airflow",
+                "connections",
+                "add",
+                "hpccompose_default",
+                "--conn-json",
+                self._connection,
+            ]
+        )
 
     def run(self, *dags: tuple[Path, str]) -> dict[str, DagResult]:
         """These DAGs, each a file and an id, one after the other."""
         asked = json.dumps([[str(path), dag_id, None] for path, dag_id in dags])
-        log = self._run("-c", _PROGRAM, asked)
+        log = self.call([sys.executable, "-c", _PROGRAM, asked])
         found = {}
         for line in log.splitlines():
             if line.startswith(_MARK):
@@ -102,9 +132,10 @@ class DagTests:
         assert len(found) == len(dags), log[-6000:]
         return found
 
-    def _run(self, *arguments: str) -> str:
+    def call(self, argv: Sequence[str]) -> str:
+        """What a program of this home says; it has to end well."""
         done = subprocess.run(
-            [sys.executable, *arguments],
+            argv,
             check=False,
             env=self.environment,
             cwd=self.home,
