@@ -32,7 +32,7 @@ from tests.airflow.airflow_client import AirflowClient
 from tests.airflow.airflow_database import PostgresBench, end_postgres, postgres_folder
 from tests.slurm.bench_end import STATE_FILE, BenchError
 from tests.slurm.bench_host import Ports
-from tests.slurm.bench_processes import descendants, kill_all, processes_of, start_time
+from tests.slurm.bench_processes import descendants, kill_all, orphans_in, processes_of, start_time
 
 __all__ = ["AirflowBench", "BenchError", "missing_requirements"]
 
@@ -377,7 +377,7 @@ def tear_down(root: Path) -> None:
         end_postgres(database)
         _wait_until(lambda: start_time(database) is None, within_s=10)
     for _ in range(20):
-        stray = processes_of(root)
+        stray = [*processes_of(root), *orphans_in(root)]
         if not stray:
             break
         kill_all(stray)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.bench_processes import processes_of
+from tests.airflow.airflow_bench import tear_down
+from tests.slurm.bench_end import STATE_FILE
+from tests.slurm.bench_processes import processes_of, start_time
 
 pytestmark = pytest.mark.adapters
 
@@ -46,3 +48,17 @@ def test_a_bench_whose_test_is_killed_is_stopped_by_its_guard(repository: Path) 
         time.sleep(0.1)
     assert not root.exists()
     assert processes_of(root) == []
+
+
+def test_a_process_that_lost_its_parent_and_hides_its_environment_ends_with_the_bench(tmp_path: Path) -> None:
+    """As the log server of a scheduler that is killed while it starts."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / STATE_FILE).write_text('{"pids": {}}')
+    started = subprocess.run(
+        ["env", "-i", "/bin/sh", "-c", "cd home && (sleep 600 >/dev/null 2>&1 & echo $!)"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    pid = int(started.stdout)
+    assert pid not in processes_of(tmp_path)
+    tear_down(tmp_path)
+    assert start_time(pid) is None

@@ -39,6 +39,16 @@ def processes_touching(root: Path) -> list[int]:
     return sorted({*processes_of(root), *touching} - spared)
 
 
+def orphans_in(root: Path) -> list[int]:
+    """Live processes that work below `root` and whose parent has died: one that gave itself a title has no environment to know it by."""
+    needle = os.fsencode(root)
+    return [
+        pid
+        for pid in _pids()
+        if _parent(pid) == 1 and start_time(pid) is not None and needle in os.fsencode(_link(_PROC / str(pid) / "cwd"))
+    ]
+
+
 def kill_all(pids: Iterable[int], *, within_s: float = 10.0) -> list[int]:
     """Send KILL and wait; what is left after that time (nothing, unless a process hangs in the kernel)."""
     born = {pid: start_time(pid) for pid in pids}
@@ -109,11 +119,14 @@ def _links(folder: Path) -> Iterator[str]:
         places += list((folder / "fd").iterdir())
     except OSError:
         pass  # the process ended in between
-    for place in places:
-        try:
-            yield str(place.readlink())
-        except OSError:
-            continue
+    yield from filter(None, map(_link, places))
+
+
+def _link(place: Path) -> str:
+    try:
+        return str(place.readlink())
+    except OSError:
+        return ""  # the process has ended, or is another user's
 
 
 def _pids() -> list[int]:
