@@ -55,7 +55,7 @@ def test_a_process_that_lost_its_parent_and_hides_its_environment_ends_with_the_
     (tmp_path / "home").mkdir()
     (tmp_path / STATE_FILE).write_text('{"pids": {}}')
     started = subprocess.run(
-        ["env", "-i", "/bin/sh", "-c", "cd home && (sleep 600 >/dev/null 2>&1 & echo $!)"],
+        ["sh", "-c", "cd home && (env -i sleep 600 >/dev/null 2>&1 & echo $!)"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     pid = int(started.stdout)
