@@ -76,7 +76,7 @@ def _dag_ids(block: Block) -> list[str]:
 def test_every_block_of_the_page_is_tried() -> None:
     """A new one has to get its test."""
     assert sorted(dag_id for block in DAG_BLOCKS for dag_id in _dag_ids(block)) == sorted(DAG_IDS)
-    assert [block.text.split()[0] for block in TYPED] == ["pip", "airflow", "airflow"]
+    assert [block.text.split()[0] for block in TYPED] == ["pip", "airflow", "export", "airflow"]
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
@@ -105,7 +105,7 @@ def test_the_commands_of_the_page_work_as_they_stand_there(
     results: Mapping[str, DagResult], dag_tests: DagTests
 ) -> None:
     """The connection without any field, and the look for jobs that nobody waits for."""
-    _, add, look = TYPED
+    _, add, _, look = TYPED
     airflow = [sys.executable, "-m", "airflow"]
     dag_tests.call([*airflow, "connections", "delete", "hpccompose_default"])
     try:
@@ -117,6 +117,17 @@ def test_the_commands_of_the_page_work_as_they_stand_there(
         dag_tests.connect()
     said = _type(dag_tests, look)
     assert results["serve"].returned("server")["job_id"] in said
+
+
+def test_the_connections_of_the_page_lead_to_its_login_node(dag_tests: DagTests) -> None:
+    """By either of the two ways in which the page writes them."""
+    look = """from airflow_provider_hpccompose.hooks.hpccompose import HpcComposeHook
+settings = HpcComposeHook("east").settings
+print("@@", settings.transport, settings.login, settings.host, settings.key_file)"""
+    _, _, variables, _ = TYPED
+    for line in variables.text.splitlines():
+        said = dag_tests.call(["bash", "-eu", "-c", f'{line}\n"$@"', "-", sys.executable, "-c", look])
+        assert said.rpartition("@@ ")[2].split() == ["ssh", "me", "login.example", "/keys/id"]
 
 
 def _type(dag_tests: DagTests, block: Block) -> str:
