@@ -127,7 +127,7 @@ print("@@", settings.transport, settings.login, settings.host, settings.key_file
     _, _, variables, _ = TYPED
     for line in variables.text.splitlines():
         said = dag_tests.call(["bash", "-eu", "-c", f'{line}\n"$@"', "-", sys.executable, "-c", look])
-        assert said.rpartition("@@ ")[2].split() == ["ssh", "me", "login.example", "/keys/id"]
+        assert said.rpartition("@@ ")[2].split() == ["ssh", "me", "login.example", "/shared/keys/id"]
 
 
 def _type(dag_tests: DagTests, block: Block) -> str:
