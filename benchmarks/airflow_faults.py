@@ -51,7 +51,6 @@ class Storm:
         self.world, self.slurm, self.codes = world, slurm, codes
         self.random = random.Random(seed)
         self.runs: list[Run] = []
-        self.marked: set[str] = set()
         self.happened: Counter[str] = Counter()
 
     def keep_busy(self, deaths: float = 0.25) -> None:
@@ -96,7 +95,6 @@ class Storm:
         if self.state(run) in ENDED:
             return None
         run.mark("failed")
-        self.marked.add(run.run_id)
         return "marked failed"
 
     def clear(self) -> str:

@@ -53,6 +53,18 @@ def test_it_warns_of_nothing(one: Starter, tmp_path: Path) -> None:
     assert [warning.code for warning in loaded.warnings if warning.code != "sweep-left-out"] == []
 
 
+def test_what_was_put_or_left_beside_an_example_is_not_copied(tmp_path: Path) -> None:
+    """A model may be as large as a disk: nothing of that kind is even read."""
+    wanted = {"compose.yaml", "app/client.py"}
+    unwanted = {"models/a.gguf", "results/1/report.md", "slurm-1.out", ".hpc-compose/1/state.json", "__pycache__/x.pyc"}
+    for name in wanted | unwanted:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("name: own\n")
+    with (tmp_path / "core.1").open("wb") as dump:
+        dump.truncate(2**32)
+    assert dict(Starter(name="own", folder=tmp_path).files()) == {"app/client.py": b"name: own\n"}
+
+
 def test_the_page_names_all_of_them() -> None:
     page = (Path(__file__).parents[2] / "docs" / "examples.md").read_text()
     for one in ALL:
